@@ -1,0 +1,118 @@
+"""PostgreSQL as this package uses it: a pool, transactions, tenant-scoped transactions, signals.
+
+Statements stand in each room's `store.py` (or `postgres.py`, `watch.py`), never here and never at a door.
+Migrations are `kernel/migrate.py`. Servers are somebody else's: the user's, or `node/postgres.py`.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from belvedere.kernel.errors import Later
+from belvedere.kernel.secret import Secret
+
+Connection = psycopg.Connection[DictRow]
+"""A connection whose rows are dicts."""
+
+CHANNEL: Final = "belvedere"
+"""The one notification channel of the control database; its payloads are topics of the event stream."""
+
+
+class Database:
+    """The control database: where every room keeps its state.
+
+    `transaction()` is for Belvedere itself and for operators. `tenant_transaction()` is for requests of
+    members and tenant tokens: it runs under a role that row security binds, so that a forgotten WHERE shows
+    nothing of another tenant.
+    """
+
+    def __init__(self, url: Secret, *, size: int = 12, timeout_s: float = 10.0, idle_s: float = 300.0) -> None:
+        """Prepare the pool; the first connection is made when it is first needed."""
+        self.url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url.reveal(),
+            min_size=1,
+            max_size=size,
+            timeout=timeout_s,
+            max_idle=idle_s,
+            open=False,
+            kwargs={"row_factory": dict_row, "application_name": "belvedere", "connect_timeout": 10},
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=30,
+        )
+
+    def open(self) -> "Database":
+        """Open the pool without waiting for the server."""
+        self._pool.open(wait=False)
+        return self
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """Run the block in one transaction: committed at its end, rolled back on any error.
+
+        Raises:
+            Later: the server is away or all connections are in use; nothing was written.
+        """
+        with self._translated(), self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def tenant_transaction(self, tenant: int) -> Generator[Connection]:
+        """Run the block in one transaction that sees the rows of one tenant only.
+
+        The role and the tenant are set for this transaction alone, so a pooled connection carries neither on.
+        """
+        with self.transaction() as connection:
+            connection.execute(
+                "SELECT set_config('role', member_role, true), set_config('belvedere.tenant', %s, true) "
+                "FROM installation",
+                [str(tenant)],
+            )
+            yield connection
+
+    @contextmanager
+    def session(self) -> Generator[Connection]:
+        """Open a connection of one's own, outside the pool, in autocommit: for locks that last and for LISTEN."""
+        with (
+            self._translated(),
+            psycopg.connect(
+                self.url.reveal(), autocommit=True, row_factory=dict_row, application_name="belvedere",
+                connect_timeout=10,
+            ) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            if isinstance(error, psycopg.errors.QueryCanceled):
+                raise
+            message = "The control database does not answer."
+            raise Later(message, retry_in_s=2.0, code="database-away") from error
+
+
+def signal(connection: Connection, *topics: str) -> None:
+    """Tell the open pages that `topics` moved, when the transaction commits. A topic is a key, never data."""
+    for topic in topics:
+        connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, topic])
+
+
+def one(connection: Connection, query: LiteralString | sql.Composed, values: Any = None) -> DictRow | None:  # noqa: ANN401
+    """Return the first row, or None."""
+    return connection.execute(query, values).fetchone()
+
+
+def rows(connection: Connection, query: LiteralString | sql.Composed, values: Any = None) -> list[DictRow]:  # noqa: ANN401
+    """Return all rows."""
+    return connection.execute(query, values).fetchall()

@@ -1,0 +1,23 @@
+"""Outgoing HTTP: one way to make a client, so that every outside call has a time-out.
+
+What is not here: retries and the meaning of an answer; each vendor's adapter translates those
+into `Rejected`, `Later` and `Stuck`.
+"""
+
+import httpx2
+
+from belvedere import __version__
+
+
+def client(base_url: str = "", *, timeout_s: float = 10.0, transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
+    """Make a client that gives up after `timeout_s` seconds at each stage and follows no redirect.
+
+    Environment proxies are honoured as elsewhere on the host. `transport` is for tests.
+    """
+    return httpx2.Client(
+        base_url=base_url,
+        timeout=httpx2.Timeout(timeout_s),
+        headers={"User-Agent": f"belvedere/{__version__}"},
+        transport=transport,
+        follow_redirects=False,
+    )

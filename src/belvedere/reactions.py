@@ -1,0 +1,23 @@
+"""What wakes what: event name to the jobs that it starts with the event's key. The only fan-out there is."""
+
+from typing import Final
+
+from belvedere.jobs.model import Reactions
+
+REACTIONS: Final[Reactions] = {
+    "tenant.created": ["stores.provision"],
+    "tenant.changed": ["stores.provision", "workspaces.provision"],
+    "stores.ready": ["workspaces.provision"],
+    "tables.changed": ["dashboards.reconcile"],
+    "dashboard.changed": ["previews.capture"],
+    "dashboard.removed": ["previews.forget"],
+    "preview.captured": ["notifications.deliver"],
+    "preview.failed": ["notifications.deliver"],
+    "credentials.changed": ["workspaces.provision", "notifications.check"],
+    "tenant.deleting": ["previews.remove-tenant"],
+    "tenant.previews-removed": ["workspaces.remove-tenant"],
+    "tenant.workspace-removed": ["stores.remove-tenant"],
+    "tenant.stores-removed": ["tenants.purge"],
+}
+"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `credentials.*`; a store's id for `tables.*`; a
+dashboard's id for `dashboard.*` and `preview.*`."""
