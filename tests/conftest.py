@@ -42,19 +42,19 @@ class Cluster:
         data = folder / "data"
         self._run(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8", "--no-sync")
         (data / "postgresql.auto.conf").write_text(
-            f"listen_addresses='127.0.0.1'\nport=0\nunix_socket_directories='{folder}'\nfsync=off\n"
+            f"listen_addresses='127.0.0.1'\nunix_socket_directories='{folder}'\nfsync=off\n"
             "synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nautovacuum=off\nlog_min_messages=fatal\n"
-            f"log_statement='none'\n"
         )
         import socket  # noqa: PLC0415
 
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-p", str(self.port)], user=self.user, cwd="/",
-            stdout=subprocess.DEVNULL, stderr=(folder / "log").open("wb"),
-        )
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [binaries / "postgres", "-D", data, "-p", str(self.port)], user=self.user, cwd="/",
+                stdout=subprocess.DEVNULL, stderr=log,
+            )
         self.superuser = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         while True:
             try:

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from belvedere.kernel.actor import Actor
 from belvedere.kernel.errors import Later
 from belvedere.kernel.secret import Secret
 
@@ -77,6 +78,12 @@ class Database:
                 "FROM installation",
                 [str(tenant)],
             )
+            yield connection
+
+    @contextmanager
+    def for_actor(self, actor: Actor) -> Generator[Connection]:
+        """Run the block in the transaction that fits who asks: fenced when the actor is confined to a tenant."""
+        with self.transaction() if actor.tenant is None else self.tenant_transaction(actor.tenant) as connection:
             yield connection
 
     @contextmanager
