@@ -5,8 +5,10 @@ Doors ask `Services` for what they call; services get their collaborators here a
 
 from dataclasses import dataclass
 
+from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
+from belvedere.reactions import REACTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class Services:
 
     settings: Settings
     database: Database
+    queue: JobQueue
 
     def close(self) -> None:
         """Give back what is open."""
@@ -26,4 +29,5 @@ def build(settings: Settings) -> Services:
     database = Database(
         settings.database_url, size=settings.pool_size, timeout_s=settings.pool_timeout_s, idle_s=settings.pool_idle_s
     ).open()
-    return Services(settings=settings, database=database)
+    queue = JobQueue(database=database, reactions=REACTIONS)
+    return Services(settings=settings, database=database, queue=queue)
