@@ -1,0 +1,199 @@
+"""Finding Chromium, starting it under its guard, and finding what an earlier owner left behind.
+
+The folder that this module is given holds one sub-folder per running browser: the browser's empty profile and a file
+`owner` that its owner keeps locked. A folder whose lock nobody holds is a leftover.
+What is not here: what is said to the browser (`capture.py`), who waits for whom (`slots.py`).
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from belvedere.kernel.clock import monotonic_s
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.ids import opaque
+from belvedere.previews import guard
+from belvedere.previews.devtools import DevTools
+from belvedere.previews.model import CaptureFailed, NoBrowser, Shape
+
+NAMES: Final = (
+    "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "chrome-headless-shell",
+    "microsoft-edge-stable",
+)
+"""What Chromium and its kin are called in distributions, in order of preference."""
+
+INSTALL_HINT: Final = "Install Chromium (`apt-get install chromium`), or name one in BELVEDERE_BROWSER."
+
+_FLAGS: Final = (
+    "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
+    "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--disable-extensions", "--disable-default-apps", "--disable-client-side-phishing-detection",
+    "--disable-breakpad", "--disable-crash-reporter", "--disable-domain-reliability", "--disable-translate",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication", "--metrics-recording-only",
+    "--mute-audio", "--hide-scrollbars", "--password-store=basic", "--use-mock-keychain", "--force-color-profile=srgb",
+    "--font-render-hinting=none", "--no-pings", "--deny-permission-prompts",
+)
+"""Each keeps the browser from speaking to anybody, storing anything, or drawing what a page did not ask for."""
+
+_ENDINGS: Final = {
+    guard.BROWSER_ENDED: "The browser ended by itself.",
+    guard.TOO_MUCH_MEMORY: "The browser took more memory than BELVEDERE_CAPTURE_MEMORY_BYTES allows and was ended.",
+    guard.TOO_LATE: "The capture took longer than CAPTURE_TIMEOUT allows; the browser was ended.",
+    guard.NOT_STARTED: "The browser did not start.",
+}
+
+
+def find(wanted: str = "") -> str:
+    """Return the path of the browser program.
+
+    Raises:
+        NoBrowser: there is none, or the one that was named is not there.
+    """
+    if wanted:
+        found = shutil.which(wanted)
+        if found is None:
+            message = f"BELVEDERE_BROWSER names `{wanted}`, which is not a program here."
+            raise NoBrowser(message, hint=INSTALL_HINT)
+        return found
+    for name in NAMES:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    raise NoBrowser(hint=INSTALL_HINT)
+
+
+@dataclass(slots=True)
+class Running:
+    """A browser under its guard, and the conversation with it."""
+
+    tools: DevTools
+    folder: Path
+    _guard: subprocess.Popen[bytes]
+    _log: str = ""
+
+    def let_go(self) -> None:
+        """Ask the guard to end the browser; do not wait for it."""
+        if self._guard.stdin is not None and not self._guard.stdin.closed:
+            self._log = self._said()
+            self._guard.stdin.close()
+
+    def why(self) -> str:
+        """Tell, once the conversation broke, why the browser ended."""
+        self.let_go()
+        status = self._guard.wait(20)
+        reason = _ENDINGS.get(status, _ENDINGS[guard.BROWSER_ENDED])
+        sandbox = " Its sandbox does not work on this machine." if "No usable sandbox" in self._log else ""
+        return reason + sandbox
+
+    def _said(self) -> str:
+        with suppress(OSError):
+            return (self.folder / "browser.log").read_text(errors="replace")[-4000:]
+        return ""
+
+
+def _argv(program: str, profile: Path, shape: Shape, url: str) -> list[str]:
+    host = urlsplit(url).hostname or "127.0.0.1"
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return [
+        program, *_FLAGS, *sandbox,
+        f"--user-data-dir={profile}", f"--window-size={shape.width},{shape.height}",
+        f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}", "about:blank",
+    ]
+
+
+def _environment(profile: Path) -> dict[str, str]:
+    """Return what the browser may know: nothing of ours, above all no secret."""
+    passed: Mapping[str, str] = {
+        name: os.environ[name] for name in ("PATH", "LANG", "FONTCONFIG_FILE", "FONTCONFIG_PATH") if name in os.environ
+    }
+    return {
+        "PATH": os.defpath, **passed, "HOME": str(profile), "TMPDIR": str(profile), "XDG_CONFIG_HOME": str(profile),
+        "XDG_CACHE_HOME": str(profile), "XDG_RUNTIME_DIR": str(profile), "TZ": "UTC",
+    }
+
+
+@contextmanager
+def launched(program: str, place: Path, url: str, shape: Shape) -> Iterator[Running]:
+    """Run a browser in a folder of its own below `place` for as long as the block lasts.
+
+    Raises:
+        CaptureFailed: the guard could not be started.
+    """
+    folder = place / opaque()
+    folder.mkdir(parents=True, mode=0o700)
+    owner = os.open(folder / "owner", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    running = None
+    try:
+        running = _start(program, folder, url, shape)
+        failpoint("previews.browser.started")
+        yield running
+    finally:
+        if running is not None:
+            running.let_go()
+            running._guard.wait(20)  # noqa: SLF001  (this function made it)
+            running.tools.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(owner)
+
+
+def _start(program: str, folder: Path, url: str, shape: Shape) -> Running:
+    theirs_in, ours_out = os.pipe()
+    ours_in, theirs_out = os.pipe()
+    argv = _argv(program, folder, shape, url)
+    watch = [sys.executable, "-I", "-S", guard.__file__, str(theirs_in), str(theirs_out), str(shape.timeout_s)]
+    try:
+        process = subprocess.Popen(  # noqa: S603  (the argument list is made here)
+            [*watch, str(shape.memory_bytes), str(folder), "--", *argv],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=(theirs_in, theirs_out), start_new_session=True, env=_environment(folder),
+        )
+    except OSError as error:
+        os.close(ours_out)
+        os.close(ours_in)
+        message = f"The browser's guard did not start: {error.strerror}."
+        raise CaptureFailed(message) from error
+    finally:
+        os.close(theirs_in)
+        os.close(theirs_out)
+    tools = DevTools(ours_out, ours_in, deadline=monotonic_s() + shape.timeout_s)
+    return Running(tools=tools, folder=folder, _guard=process)
+
+
+def end_leftovers(place: Path) -> int:
+    """End every browser below `place` whose owner is gone, and remove its folder.
+
+    Returns:
+        How many there were.
+    """
+    count = 0
+    for folder in place.glob("*/"):
+        with suppress(OSError), (folder / "owner").open("rb+") as owner:
+            try:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            _kill_users_of(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count
+
+
+def _kill_users_of(folder: Path) -> None:
+    """Kill the processes that carry this very folder in their command line."""
+    mark = os.fsencode(folder)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            if mark in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)

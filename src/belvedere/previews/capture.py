@@ -1,0 +1,209 @@
+"""One capture: open the page, wait until it is ready, take the tour, leave a moving and a still picture.
+
+The page protocol is told in `docs/explanation/previews.md`. What is not here: the browser's life (`browser.py`), the
+script that runs in the page (`script.py`), encoding (`encoder.py`), when and how often (`service.py`).
+"""
+
+import base64
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from belvedere.kernel.clock import monotonic_s
+from belvedere.kernel.errors import Later, NotFound, Stuck
+from belvedere.kernel.failpoints import failpoint
+from belvedere.previews import browser, script
+from belvedere.previews.devtools import DevTools, Gone, Overdue
+from belvedere.previews.encoder import Encoder, encoding
+from belvedere.previews.model import CameraState, CaptureFailed, Film, NoBrowser, Shape
+
+_LOOK_S: Final = 0.05
+_STILL_S: Final = 5.0
+_OK: Final = range(200, 300)
+
+
+class Chromium:
+    """The camera of the product: a headless Chromium for each capture."""
+
+    def __init__(self, *, place: Path, shape: Shape, program: str = "") -> None:
+        """Keep browsers' folders below `place`. `program` names Chromium; empty means the one that is found."""
+        self._place = place
+        self._shape = shape
+        self._program = program
+
+    def state(self) -> CameraState:
+        """Tell whether a browser is on this machine."""
+        try:
+            found = browser.find(self._program)
+        except NoBrowser as error:
+            return CameraState(ready=False, text=error.detail, hint=error.hint or "")
+        return CameraState(ready=True, text=f"Previews are taken with {found}.")
+
+    def end_leftovers(self) -> int:
+        """End browsers of ours whose owner is gone; return how many there were."""
+        return browser.end_leftovers(self._place)
+
+    def film(self, url: str, folder: Path) -> Film:
+        """Open `url`, wait until it is ready, and leave `film.gif` and `film.png` in `folder`.
+
+        Raises:
+            NoBrowser: there is no browser.
+            CaptureFailed: it did not work this time; the error may carry a still.
+        """
+        program = browser.find(self._program)
+        started = monotonic_s()
+        deadline = started + self._shape.timeout_s
+        gif, png = folder / "film.gif", folder / "film.png"
+        with encoding(deadline=deadline) as encoder, ExitStack() as stack:
+            running = stack.enter_context(browser.launched(program, self._place, url, self._shape))
+            try:
+                _Take(running.tools, encoder, self._shape, folder).run(url)
+            except (Gone, Overdue) as error:
+                reason = running.why() if isinstance(error, Gone) else _overdue(self._shape)
+                raise CaptureFailed(reason, code=error.problem) from None
+            # The page is of no use any more, and the encoder wants its processor.
+            running.let_go()
+            failpoint("previews.capture.filmed")
+            facts = encoder.write(gif, png)
+        failpoint("previews.capture.encoded")
+        took = round((monotonic_s() - started) * 1000)
+        return Film(gif, png, facts["width"], facts["height"], facts["frames"], facts["gif_bytes"], took)
+
+
+def _overdue(shape: Shape) -> str:
+    return f"The capture did not end within {shape.timeout_s:g} s (CAPTURE_TIMEOUT)."
+
+
+@dataclass(slots=True)
+class _Take:
+    """One page in one browser, from the first call to the last frame."""
+
+    tools: DevTools
+    encoder: Encoder
+    shape: Shape
+    folder: Path
+    status: int | None = None
+    missing: list[str] = field(default_factory=list)
+    crashed: bool = False
+
+    def run(self, url: str) -> None:
+        # What is left at the deadline must do for a still of an unfinished page and its reason.
+        last = self.tools.deadline
+        self.tools.deadline = last - min(_STILL_S, self.shape.timeout_s / 4)
+        try:
+            self._open(url)
+            self._wait()
+            self._tour()
+        except Overdue:
+            self.tools.deadline = last
+            still = self._still()
+            reason = "; ".join(self.missing) or "it was still busy with the tour"
+            message = f"Not ready after {self.shape.timeout_s:g} s: {reason}."
+            raise CaptureFailed(message, still=still, code="not-ready") from None
+        except Later as error:
+            if isinstance(error, Gone | CaptureFailed):
+                raise
+            raise CaptureFailed(error.detail, still=self._still(), code=error.problem) from None
+
+    def _open(self, url: str) -> None:
+        tools, shape = self.tools, self.shape
+        tools.attach()
+        tools.listen("Network.responseReceived", self._responded)
+        tools.listen("Inspector.targetCrashed", self._crash)
+        tools.listen("Page.javascriptDialogOpening", lambda _: None)
+        tools.call("Page.enable")
+        tools.call("Network.enable")
+        tools.call("Inspector.enable")
+        tools.call(
+            "Emulation.setDeviceMetricsOverride", width=shape.width, height=shape.height, deviceScaleFactor=1, mobile=False
+        )
+        features = [
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+            {"name": "prefers-color-scheme", "value": "light"},
+        ]
+        tools.call("Emulation.setEmulatedMedia", media="screen", features=features)
+        tools.call("Emulation.setTimezoneOverride", timezoneId="UTC")
+        failed = tools.call("Page.navigate", url=url).get("errorText")
+        if failed:
+            message = f"The page did not open: {failed}."
+            raise CaptureFailed(message, code="page-away")
+
+    def _responded(self, event: dict[str, Any]) -> None:
+        # The page's own document is the one request whose id is its loader's; frames within have other loaders,
+        # but come later than the first probe that counts.
+        if event.get("type") == "Document" and event.get("requestId") == event.get("loaderId"):
+            self.status = event["response"]["status"]
+
+    def _crash(self, _event: dict[str, Any]) -> None:
+        self.crashed = True
+
+    def _probe(self) -> bool:
+        """Look once; remember what is missing.
+
+        Raises:
+            CaptureFailed: waiting longer makes no sense.
+        """
+        try:
+            seen = self.tools.evaluate(script.PROBE)
+        except (Gone, Overdue):
+            raise
+        except Later:
+            # The page is on its way to another one and its script is gone.
+            self.missing = ["the page is still loading"]
+            return False
+        if self.crashed:
+            message = "The page crashed in the browser."
+            raise CaptureFailed(message, code="page-crashed")
+        if self.status is not None and self.status not in _OK:
+            message = f"The portal answered {self.status} for the page."
+            raise CaptureFailed(message, still=self._still(), code="page-status")
+        if seen["signIn"]:
+            message = "The browser came to the sign-in page: its capture token was not accepted."
+            raise CaptureFailed(message, code="page-sign-in")
+        self.missing = list(seen["missing"])
+        return not self.missing
+
+    def _wait(self) -> None:
+        """Wait until the page is ready twice in a row: it may be done with one panel and not have begun the next."""
+        ready = 0
+        while ready < 2:  # noqa: PLR2004
+            ready = ready + 1 if self._probe() else 0
+            if ready < 2:  # noqa: PLR2004
+                time.sleep(min(_LOOK_S, max(0.0, self.tools.deadline - monotonic_s())))
+        failpoint("previews.capture.ready")
+
+    def _tour(self) -> None:
+        tools, shape = self.tools, self.shape
+        tools.evaluate(script.DRAWN)
+        shot, first = self._shoot(0), monotonic_s()
+        tour = tools.evaluate(script.PREPARE % shape.frames)
+        plan = script.spread(int(tour["steps"]), shape.frames)
+        delay_ms = shape.delay_ms
+        for number, step in enumerate(plan[1:], start=1):
+            if tour["kind"] == "film":
+                time.sleep(max(0.0, first + number * shape.delay_ms / 1000 - monotonic_s()))
+            elif step == plan[number - 1]:
+                delay_ms += shape.delay_ms
+                continue
+            else:
+                tools.evaluate(script.STEP % step)
+                while not self._probe():
+                    time.sleep(min(_LOOK_S, max(0.0, tools.deadline - monotonic_s())))
+                tools.evaluate(script.DRAWN)
+            self.encoder.add(shot, delay_ms)
+            shot, delay_ms = self._shoot(number), shape.delay_ms
+        self.encoder.add(shot, delay_ms)
+
+    def _shoot(self, number: int) -> Path:
+        answer = self.tools.call("Page.captureScreenshot", format="png", optimizeForSpeed=True)
+        frame = self.folder / f"frame-{number}.png"
+        frame.write_bytes(base64.b64decode(answer["data"]))
+        return frame
+
+    def _still(self) -> Path | None:
+        """Take what is there now, if the browser still answers."""
+        with suppress(Later, Stuck, NotFound):
+            return self._shoot(9999)
+        return None

@@ -1,0 +1,140 @@
+"""The words of this room: a preview and its attempts, the shape of a picture, the port that takes one.
+
+Nothing here touches a browser, a file or the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from belvedere.kernel.errors import Later, Stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a preview is taken: its size in pixels, its frames, and what one capture may cost at most."""
+
+    width: int = 1920
+    height: int = 1080
+    frames: int = 10
+    delay_ms: int = 500
+    timeout_s: float = 60.0
+    memory_bytes: int = 2_147_483_648
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture of a dashboard, or the wish for one.
+
+    `state` is waiting, working, captured or failed. `version` is the moment of the dashboard's change that it shows.
+    Paths are relative to the folder of the pictures. `frames` counts different ones; `duration_ms` is the last attempt's.
+    """
+
+    id: UUID
+    tenant_id: int
+    dashboard_id: UUID
+    state: str
+    version: datetime
+    attempts: int
+    requested_by: str
+    requested_at: datetime
+    next_try_at: datetime | None = None
+    started_at: datetime | None = None
+    captured_at: datetime | None = None
+    duration_ms: int | None = None
+    error: str | None = None
+    gif_path: str | None = None
+    png_path: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    gif_bytes: int | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a preview. `outcome` is working, captured, failed, or lost when its runner was killed."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What there is to capture and to tell: a dashboard in the words that a message needs.
+
+    `changed_at` is its version: a picture of that version is never taken twice by itself.
+    """
+
+    tenant: int
+    dashboard_id: UUID
+    title: str
+    url: str
+    creator: str
+    changed_at: datetime
+
+
+Subjects = Callable[[UUID], Subject | None]
+"""Look up a dashboard; None when it is gone. `app.py` hands it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What a camera made: two files, and what is in the moving one."""
+
+    gif: Path
+    png: Path
+    width: int
+    height: int
+    frames: int
+    gif_bytes: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """Whether pictures can be taken on this machine, as a sentence, and what to do if not."""
+
+    ready: bool
+    text: str
+    hint: str = ""
+
+
+class NoBrowser(Stuck):
+    """No Chromium is on this machine, so dashboards have no pictures and messages go out as text. Install one."""
+
+    code = "no-browser"
+
+
+class CaptureFailed(Later):
+    """The capture did not come to an end. It is repeated by itself."""
+
+    code = "capture-failed"
+
+    def __init__(self, detail: str | None = None, *, still: Path | None = None, code: str | None = None) -> None:
+        """Say why, and where a still of what was there lies, if there is one."""
+        super().__init__(detail, code=code)
+        self.still = still
+
+
+class Camera(Protocol):
+    """What takes pictures of pages: Chromium, or the twin in `testing.py`."""
+
+    def state(self) -> CameraState:
+        """Tell whether pictures can be taken here. Cheap enough for a page."""
+        ...
+
+    def film(self, url: str, folder: Path) -> Film:
+        """Open `url`, wait until it is ready, and leave a moving and a still picture in `folder`.
+
+        Raises:
+            NoBrowser: there is nothing to take pictures with.
+            CaptureFailed: it did not work this time; the error may carry a still.
+        """
+        ...
