@@ -5,7 +5,10 @@ Doors ask `Services` for what they call; services get their collaborators here a
 
 from dataclasses import dataclass
 
+from belvedere.audit.postgres import DatabaseAnchors
+from belvedere.audit.service import FileHistory
 from belvedere.jobs.queue import JobQueue
+from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
@@ -17,17 +20,24 @@ class Services:
 
     settings: Settings
     database: Database
+    history: FileHistory
     queue: JobQueue
 
     def close(self) -> None:
         """Give back what is open."""
+        self.history.close()
         self.database.close()
 
 
 def build(settings: Settings) -> Services:
     """Make the services for one process. The control database must be there and migrated."""
     database = Database(
-        settings.database_url, size=settings.pool_size, timeout_s=settings.pool_timeout_s, idle_s=settings.pool_idle_s
+        control_url(settings), size=settings.pool_size, timeout_s=settings.pool_timeout_s, idle_s=settings.pool_idle_s
     ).open()
+    history = FileHistory(
+        settings.path("history"),
+        anchors=DatabaseAnchors(database),
+        known_secrets=settings.secrets(),
+    )
     queue = JobQueue(database=database, reactions=REACTIONS)
-    return Services(settings=settings, database=database, queue=queue)
+    return Services(settings=settings, database=database, history=history, queue=queue)

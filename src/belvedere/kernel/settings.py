@@ -232,6 +232,11 @@ class Settings:
         """Resolve a path setting against the home; an absolute one stays as it is."""
         return self.home_path / Path(relative).expanduser()
 
+    def secrets(self) -> list[Secret]:
+        """Return every secret value, for those who mask them in texts."""
+        values = [getattr(self, one.name) for one in fields(self)]
+        return [value for value in values if isinstance(value, Secret) and value]
+
     def origin(self, attribute: str) -> Origin:
         """Tell where the value of an attribute came from."""
         return dict(self.origins).get(attribute, Origin("default", ""))
