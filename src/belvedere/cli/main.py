@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from belvedere import __version__
 from belvedere.cli import output
@@ -82,6 +83,10 @@ class Nouns(click.Group):
         if args[0] not in NOUNS and singular in NOUNS:
             args = [singular, "list", *args[1:]]
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Complete a noun from the table, without importing any."""
+        return [CompletionItem(name, help=noun.help) for name, noun in NOUNS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of nouns without importing any."""

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -200,7 +201,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if hasattr(value, "astimezone"):
+    if isinstance(value, datetime):
         return iso(value)
     return " ".join(str(value).split())
 
