@@ -30,7 +30,7 @@ class Recorder(Protocol):
 class JobQueue:
     """The queue as rooms and doors see it. It needs no runner in its process."""
 
-    def __init__(self, *, database: Database, reactions: Reactions, history: Recorder | None = None) -> None:
+    def __init__(self, database: Database, reactions: Reactions, history: Recorder | None = None) -> None:
         """Take the control database, the one table of reactions, and the history for deeds of people."""
         self._database = database
         self._reactions = reactions

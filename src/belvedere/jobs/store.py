@@ -63,12 +63,7 @@ def reopen_worker(connection: Connection, worker: int) -> set[int] | None:
     there = one(connection, "SELECT FROM procrastinate_workers WHERE id = %s", [worker])
     if not got or not got["got"] or there is None:
         return None
-    return {
-        row["id"]
-        for row in rows(
-            connection, "SELECT id FROM procrastinate_jobs WHERE worker_id = %s AND status = 'doing'", [worker]
-        )
-    }
+    return set(owned(connection, worker))
 
 
 def beat(connection: Connection, worker: int) -> None:
@@ -123,6 +118,16 @@ def _merge_waiting(connection: Connection, lock: str) -> Any:  # noqa: ANN401
         "RETURNING greatest(extract(epoch FROM scheduled_at - clock_timestamp()), 0)::float8 AS due_in_s",
         [lock],
     )
+
+
+def owned(connection: Connection, worker: int) -> dict[int, str]:
+    """Return the jobs that stand as working under a worker, with their locks."""
+    return {
+        row["id"]: row["lock"] or ""
+        for row in rows(
+            connection, "SELECT id, lock FROM procrastinate_jobs WHERE worker_id = %s AND status = 'doing'", [worker]
+        )
+    }
 
 
 # --- one job's life ----------------------------------------------------------------------------------------

@@ -87,13 +87,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def session(self) -> Generator[Connection]:
-        """Open a connection of one's own, outside the pool, in autocommit: for locks that last and for LISTEN."""
+    def session(self, **parameters: int) -> Generator[Connection]:
+        """Open a connection of one's own, outside the pool, in autocommit: for locks that last and for LISTEN.
+
+        `parameters` are libpq's own (`keepalives_idle=3`).
+        """
         with (
             self._translated(),
             psycopg.connect(
                 self.url.reveal(), autocommit=True, row_factory=dict_row, application_name="belvedere",
-                connect_timeout=10,
+                **{"connect_timeout": 10, **parameters},
             ) as connection,
         ):
             yield connection
