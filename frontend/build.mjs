@@ -56,9 +56,9 @@ async function notice(inputs) {
     const folder = join(here, "node_modules", name);
     const about = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
     parts.push(`${"=".repeat(78)}\n${name} ${about.version} (${about.license})\n`);
-    for (const file of (await readdir(folder)).filter((entry) => /^(licen[cs]e|notice|copying)/i.test(entry)).sort()) {
-      parts.push(await readFile(join(folder, file), "utf8"));
-    }
+    const entries = await readdir(folder, { withFileTypes: true });
+    const texts = entries.filter((entry) => entry.isFile() && /^(licen[cs]e|notice|copying)/i.test(entry.name));
+    for (const entry of texts.sort((a, b) => (a.name < b.name ? -1 : 1))) parts.push(await readFile(join(folder, entry.name), "utf8"));
   }
   return parts.join("\n");
 }
