@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
+from belvedere.credentials.service import Credentials
+from belvedere.credentials.vault import Vault
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
+from belvedere.tenants.service import Tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class Services:
     database: Database
     history: FileHistory
     queue: JobQueue
+    vault: Vault
+    credentials: Credentials
+    tenants: Tenants
 
     def close(self) -> None:
         """Give back what is open."""
@@ -40,4 +46,10 @@ def build(settings: Settings) -> Services:
         known_secrets=settings.secrets(),
     )
     queue = JobQueue(database=database, reactions=REACTIONS)
-    return Services(settings=settings, database=database, history=history, queue=queue)
+    vault = Vault.of(settings)
+    credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
+    tenants = Tenants(database=database, history=history, queue=queue)
+    return Services(
+        settings=settings, database=database, history=history, queue=queue, vault=vault, credentials=credentials,
+        tenants=tenants,
+    )
