@@ -45,7 +45,7 @@ def build(settings: Settings) -> Services:
         anchors=DatabaseAnchors(database),
         known_secrets=settings.secrets(),
     )
-    queue = JobQueue(database=database, reactions=REACTIONS)
+    queue = JobQueue(database, REACTIONS, history)
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)

@@ -60,9 +60,7 @@ class Rescuer:
 
     def _rescue(self) -> None:
         with self._database.transaction() as connection:
-            dead: list[int | None] = [*store.dead_workers(connection)]
-            if store.orphans(connection):
-                dead.append(None)
+            dead = store.dead_workers(connection)
         self._missing = {worker: self._missing.get(worker, 0) + 1 for worker in dead}
         for worker in [worker for worker, looks in self._missing.items() if looks >= LOOKS]:
             with self._database.transaction() as connection:

@@ -93,7 +93,7 @@ def run(
 class Runner:
     """One process that works jobs off; see `run`."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         jobs: list[Job],
         database: Database,
@@ -116,8 +116,8 @@ class Runner:
         self._runs = count(1)
         self._taking = threading.Lock()
         self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._wake_in.settimeout(0)
+        self._wake_out.settimeout(0)
         self._owner = Ownership(database, running=self._working, give_up=self._give_up)
         self._rescuer = Rescuer(database, jobs)
 
@@ -260,7 +260,7 @@ class Runner:
                 self._drop_strays()
             except (Later, psycopg.Error) as error:
                 _log.warning("queue_away", why=str(error))
-            except Exception:
+            except Exception:  # noqa: BLE001  (a runner that stops tending would let the dead keep their jobs)
                 _log.exception("tending_failed")
 
     def _drop_strays(self) -> None:
@@ -297,7 +297,7 @@ def _settled(connection: Connection, taken: _Taken, outcome: _Outcome | None) ->
     if outcome is None:
         return store.succeed(connection, taken.id, taken.worker, taken.lock)
     if outcome.in_s is None:
-        return store.fail(connection, taken.id, taken.worker, taken.lock, outcome.error, outcome.code)
+        return store.fail(connection, taken.id, taken.worker, taken.lock, error=outcome.error, code=outcome.code)
     return store.again(
         connection, taken.id, taken.worker, taken.lock, in_s=outcome.in_s, error=outcome.error, code=outcome.code,
         failed=outcome.failed,

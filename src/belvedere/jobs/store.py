@@ -173,7 +173,7 @@ def succeed(connection: Connection, job: int, worker: int, lock: str) -> bool:
     return True
 
 
-def fail(connection: Connection, job: int, worker: int, lock: str, error: str, code: str) -> bool:  # noqa: PLR0913
+def fail(connection: Connection, job: int, worker: int, lock: str, *, error: str, code: str) -> bool:
     """End a job for good with the sentence that says why. An older failure of the same key gives way to it."""
     ended = connection.execute(
         "UPDATE procrastinate_jobs SET status = 'failed', attempts = attempts + 1 "
@@ -192,7 +192,7 @@ def fail(connection: Connection, job: int, worker: int, lock: str, error: str, c
     return True
 
 
-def again(  # noqa: PLR0913
+def again(
     connection: Connection, job: int, worker: int, lock: str, *, in_s: float, error: str, code: str, failed: bool
 ) -> bool:
     """Put a job back for another try. A signal that came meanwhile makes it due as early as the signal asked."""
@@ -229,25 +229,21 @@ def _wake_follower(connection: Connection, lock: str) -> None:
 # --- rescue, timers, pruning -------------------------------------------------------------------------------
 
 
-def dead_workers(connection: Connection) -> list[int]:
-    """Return the workers whose lock nobody holds: their session is gone, whatever their heartbeat says."""
-    return [
-        row["id"]
-        for row in rows(
-            connection,
-            "SELECT id FROM procrastinate_workers WHERE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-            "AND classid = %s::bigint::oid AND objid = procrastinate_workers.id::oid AND objsubid = 2 AND granted)",
-            [OWNER_CLASS],
-        )
-    ]
+def dead_workers(connection: Connection) -> list[int | None]:
+    """Return the workers whose lock nobody holds: their session is gone, whatever their heartbeat says.
 
-
-def orphans(connection: Connection) -> bool:
-    """Tell whether a job stands as working without any worker."""
-    return one(
-        connection, "SELECT FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL LIMIT 1"
-    ) is not None
+    None stands among them when a job is marked as working without any worker.
+    """
+    found = rows(
+        connection,
+        "SELECT id FROM procrastinate_workers WHERE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND classid = %s::bigint::oid AND objid = procrastinate_workers.id::oid AND objsubid = 2 AND granted) "
+        "UNION ALL SELECT NULL WHERE EXISTS "
+        "(SELECT FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL)",
+        [OWNER_CLASS],
+    )
+    return [row["id"] for row in found]
 
 
 def rescue(connection: Connection, worker: int | None, most: int) -> list[int]:
@@ -332,7 +328,8 @@ def listed(connection: Connection, state: str | None, before: int | None, limit:
     """Return jobs, the newest first."""
     found = rows(
         connection,
-        "SELECT * FROM (SELECT job.id, job.task_name AS name, job.args->>'key' AS key, " + _STATE + " AS state, "
+        # Both parts are literals of this file.
+        "SELECT * FROM (SELECT job.id, job.task_name AS name, job.args->>'key' AS key, " + _STATE + " AS state, "  # noqa: S608
         "job.attempts, job.scheduled_at, run.started_at, run.ended_at, run.error, run.runner, "
         "(SELECT min(at) FROM procrastinate_events AS event WHERE event.job_id = job.id AND event.type = 'deferred') "
         "AS created_at FROM procrastinate_jobs AS job LEFT JOIN job_run AS run ON run.job_id = job.id "
@@ -364,7 +361,7 @@ def overview(connection: Connection) -> Overview:
         row["state"]: row["count"]
         for row in rows(
             connection,
-            "SELECT state, count(*) FROM (SELECT " + _STATE + " AS state FROM procrastinate_jobs AS job) AS all_jobs "
+            "SELECT state, count(*) FROM (SELECT " + _STATE + " AS state FROM procrastinate_jobs AS job) AS all_jobs "  # noqa: S608
             "GROUP BY state",
         )
     }
@@ -380,7 +377,7 @@ def overview(connection: Connection) -> Overview:
         working=counts.get("working", 0),
         failed=counts.get("failed", 0),
         succeeded=counts.get("succeeded", 0),
-        runners=int(more.get("workers", 0)) - len(dead_workers(connection)),
+        runners=int(more.get("workers", 0)) - len([dead for dead in dead_workers(connection) if dead is not None]),
         oldest_waiting_at=more.get("oldest_waiting_at"),
         last_ended_at=more.get("last_ended_at"),
     )

@@ -51,17 +51,19 @@ def die(key: str) -> None:
 def later(key: str) -> None:
     note("begin", key)
     if JOURNAL.read_text(encoding="utf-8").count(f"begin {key}") < 3:
-        raise Later("Slack is away.", retry_in_s=0.1)
+        raise Later(retry_in_s=0.1)
 
 
 def stuck(key: str) -> None:
     note("begin", key)
-    raise Stuck("Slack does not know the channel.", hint="Invite the bot.")
+    message = "Slack does not know the channel."
+    raise Stuck(message, hint="Invite the bot.")
 
 
 def crash(key: str) -> None:
     note("begin", key)
-    raise ValueError("password=hunter2")
+    message = "password=hunter2"
+    raise ValueError(message)
 
 
 JOBS = [

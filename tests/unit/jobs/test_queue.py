@@ -26,13 +26,17 @@ def _waiting(database: Database) -> list[tuple[str, str]]:
 
 
 def test_a_rolled_back_transaction_leaves_no_job(database: Database, queue: JobQueue) -> None:
-    with pytest.raises(RuntimeError), database.transaction() as connection:
-        queue.enqueue(connection, "test.run", "42")
-        raise RuntimeError
+    def broken() -> None:
+        with database.transaction() as connection:
+            queue.enqueue(connection, "test.run", "42")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     assert _waiting(database) == []
 
 
-def test_an_event_wakes_the_jobs_of_the_table_and_an_unknown_one_wakes_none(database: Database, queue: JobQueue) -> None:
+def test_an_event_wakes_the_jobs_of_the_table_and_an_unknown_one_none(database: Database, queue: JobQueue) -> None:
     with database.transaction() as connection:
         queue.emit(connection, "tables.changed", "s1")
         queue.emit(connection, "nothing.listens", "s1")
@@ -46,7 +50,10 @@ def test_a_waiting_job_is_brought_forward_and_not_doubled(database: Database, qu
         queue.enqueue(connection, "test.run", "43")
     with database.transaction() as connection:
         queue.enqueue(connection, "test.run", "42", in_s=7200)
-        due = one(connection, "SELECT scheduled_at - now() < '11 s' AS soon FROM procrastinate_jobs WHERE lock = 'test.run:42'")
+        due = one(
+            connection,
+            "SELECT scheduled_at - now() < '11 s' AS soon FROM procrastinate_jobs WHERE lock = 'test.run:42'",
+        )
     assert _waiting(database) == [("test.run", "42"), ("test.run", "43")]
     assert due == {"soon": True}
 
@@ -75,7 +82,9 @@ def test_a_job_put_back_swallows_the_one_that_waits_behind_it(database: Database
         with database.transaction() as connection:
             queue.enqueue(connection, "test.run", "42")
         with database.transaction() as connection:
-            assert store.again(connection, taken["id"], worker, taken["lock"], in_s=3600, error="x", code="later", failed=False)
+            assert store.again(
+                connection, taken["id"], worker, taken["lock"], in_s=3600, error="x", code="later", failed=False
+            )
         assert _waiting(database) == [("test.run", "42")]
         assert store.take(session, ["default"], worker, "here")["id"] == taken["id"], "due at once, as the signal asked"
 
@@ -87,9 +96,11 @@ def test_a_worker_cannot_end_what_is_not_its_own(database: Database, queue: JobQ
             queue.enqueue(connection, "test.run", "42")
         taken = store.take(session, ["default"], worker, "here")
         assert not store.succeed(session, taken["id"], worker + 1, taken["lock"])
-        assert not store.fail(session, taken["id"], worker + 1, taken["lock"], "x", "x")
+        assert not store.fail(session, taken["id"], worker + 1, taken["lock"], error="x", code="x")
         with database.transaction() as connection:
-            assert not store.again(connection, taken["id"], worker + 1, taken["lock"], in_s=0, error="", code="", failed=True)
+            assert not store.again(
+                connection, taken["id"], worker + 1, taken["lock"], in_s=0, error="", code="", failed=True
+            )
         assert store.succeed(session, taken["id"], worker, taken["lock"])
 
 
