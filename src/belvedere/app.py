@@ -9,6 +9,10 @@ from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
+from belvedere.identity.accounts import Accounts
+from belvedere.identity.flash import Flashes
+from belvedere.identity.sessions import Sessions
+from belvedere.identity.tokens import Tokens
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
@@ -25,6 +29,10 @@ class Services:
     database: Database
     history: FileHistory
     queue: JobQueue
+    accounts: Accounts
+    sessions: Sessions
+    tokens: Tokens
+    flash: Flashes
     vault: Vault
     credentials: Credentials
     tenants: Tenants
@@ -46,10 +54,14 @@ def build(settings: Settings) -> Services:
         known_secrets=settings.secrets(),
     )
     queue = JobQueue(database, REACTIONS, history)
+    accounts = Accounts(database=database, history=history)
+    sessions = Sessions(database=database, history=history, idle_hours=settings.session_hours)
+    tokens = Tokens(database=database, history=history)
+    flash = Flashes(database=database, history=history)
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
     return Services(
-        settings=settings, database=database, history=history, queue=queue, vault=vault, credentials=credentials,
-        tenants=tenants,
+        settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
+        tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants,
     )

@@ -1,1 +1,1 @@
-""""""
+"""Who somebody is: operators' accounts and passwords, sessions, API tokens, the brake on guessing, flash messages."""

@@ -1,0 +1,169 @@
+"""Sessions: what a browser carries after signing in. The cookie is random; the database keeps its hash.
+
+What is not here: proving who one is (`accounts.py`), the cookie's attributes (`web/accounts.py`).
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import DictRow
+
+from belvedere.audit.model import History
+from belvedere.identity import store
+from belvedere.identity.model import Operator, Session, SessionKind
+from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.clock import Now, utc_now
+from belvedere.kernel.db import Database
+from belvedere.kernel.errors import NotFound
+from belvedere.kernel.ids import new_id
+from belvedere.kernel.secret import Secret
+
+ABSOLUTE_END: Final = timedelta(days=7)
+"""A session ends then, however busy it was."""
+
+CAPTURE_END: Final = timedelta(minutes=5)
+"""How long our own browser may look at the one dashboard that it takes a picture of."""
+
+PREVIEW_NAME: Final = "Belvedere preview"
+"""Who a capture session is, in the history and on the page."""
+
+_TOUCH_EVERY: Final = timedelta(minutes=1)
+_AGENT_LENGTH: Final = 200
+
+
+def cookie_hash(cookie: Secret) -> bytes:
+    """Return what the database keeps of a cookie. It has 256 random bits, so a plain hash cannot be turned back."""
+    return hashlib.sha256(cookie.reveal().encode("utf-8", "replace")).digest()
+
+
+def csrf_token(cookie: Secret) -> str:
+    """Return what the forms of a session carry: it follows from the cookie, and the cookie does not follow from it."""
+    return hmac.new(cookie.reveal().encode("utf-8", "replace"), b"belvedere csrf", hashlib.sha256).hexdigest()
+
+
+class Sessions:
+    """Open, find and end sessions. Finding takes one indexed lookup."""
+
+    def __init__(self, *, database: Database, history: History, idle_hours: int = 12, now: Now = utc_now) -> None:
+        """Take the collaborators and after how many unused hours a session ends."""
+        self._database = database
+        self._history = history
+        self._idle = timedelta(hours=idle_hours)
+        self._now = now
+
+    def open(self, operator: Operator, *, origin: str, agent: str = "", replacing: Secret | None = None) -> Secret:
+        """Open a session after `Accounts.sign_in`, whose record in the history stands for this too.
+
+        Args:
+            operator: who signed in.
+            origin: the address that they came from.
+            agent: the browser, for the list of sessions.
+            replacing: the cookie that the browser had before; that session ends, so none survives a sign-in.
+
+        Returns:
+            The cookie's value.
+        """
+        return self._open(
+            SessionKind.OPERATOR, ABSOLUTE_END, origin, agent, operator_id=operator.id, replacing=replacing
+        )
+
+    def open_capture(self, tenant: int, dashboard_id: UUID) -> Secret:
+        """Open a session for our own browser: one tenant, one dashboard, five minutes."""
+        return self._open(SessionKind.CAPTURE, CAPTURE_END, "", PREVIEW_NAME, tenant=tenant, dashboard_id=dashboard_id)
+
+    def _open(
+        self, kind: SessionKind, life: timedelta, origin: str, agent: str, *, operator_id: UUID | None = None,
+        tenant: int | None = None, dashboard_id: UUID | None = None, replacing: Secret | None = None,
+    ) -> Secret:
+        cookie, now = Secret(secrets.token_urlsafe(32)), self._now()
+        with self._database.transaction() as connection:
+            if replacing:
+                store.end_session(connection, cookie_hash(replacing))
+            store.add_session(connection, {
+                "id": new_id(), "cookie_hash": cookie_hash(cookie), "kind": kind, "operator_id": operator_id,
+                "tenant_id": tenant, "dashboard_id": dashboard_id, "origin": origin,
+                "agent": agent[:_AGENT_LENGTH].replace("\0", ""), "now": now, "expires_at": now + life,
+            })  # fmt: skip
+        return cookie
+
+    def find(self, cookie: Secret, *, origin: str = "", request_id: str = "") -> Session | None:
+        """Return the session of a cookie, or None when there is none or it has ended.
+
+        Its actor carries `origin` and `request_id` of this request. That it was used is noted once a minute.
+        """
+        now = self._now()
+        with self._database.transaction() as connection:
+            row = store.session(connection, cookie_hash(cookie), now, now - self._idle)
+            if row is None:
+                return None
+            if now - row["seen_at"] >= _TOUCH_EVERY:
+                store.touch_session(connection, row["id"], now, origin or row["origin"])
+        return _session(row, csrf_token(cookie), origin, request_id)
+
+    def actor(self, cookie: Secret, *, origin: str = "", request_id: str = "") -> Actor | None:
+        """Return only who a cookie stands for."""
+        found = self.find(cookie, origin=origin, request_id=request_id)
+        return found.actor if found else None
+
+    def list(self, actor: Actor) -> list[Session]:
+        """Return one's own sessions, the last used first, without what their forms carry."""
+        actor.must(Role.VIEWER)
+        now = self._now()
+        with self._database.transaction() as connection:
+            found = store.sessions_of(connection, actor.name, now, now - self._idle)
+        return [_session(row, "", row["origin"], "") for row in found]
+
+    def close(self, actor: Actor, cookie: Secret) -> None:
+        """Sign out: end the session of this cookie. Signing out twice does no harm."""
+        with self._history.action(actor, "session.end", actor.name), self._database.transaction() as connection:
+            store.end_session(connection, cookie_hash(cookie))
+
+    def end(self, actor: Actor, session_id: UUID) -> None:
+        """End one of one's own sessions.
+
+        Raises:
+            NotFound: it is not one's own, or has ended.
+        """
+        with self._history.action(actor, "session.end", actor.name, session=session_id):
+            actor.must(Role.VIEWER)
+            with self._database.transaction() as connection:
+                if not store.end_own_session(connection, actor.name, session_id):
+                    raise NotFound
+
+    def end_others(self, actor: Actor, keep: Secret | None) -> int:
+        """Sign out everywhere but here; everywhere, without `keep`.
+
+        Returns:
+            How many sessions ended.
+        """
+        with self._history.action(actor, "session.end-others", actor.name) as ending:
+            actor.must(Role.VIEWER)
+            with self._database.transaction() as connection:
+                operator = store.operator(connection, actor.name)
+                if operator is None:
+                    raise NotFound
+                ended = store.end_sessions(connection, operator.id, keep=cookie_hash(keep) if keep else None)
+            ending.note(sessions_ended=ended)
+        return ended
+
+
+def _session(row: DictRow, csrf: str, origin: str, request_id: str) -> Session:
+    kind = SessionKind(row["kind"])
+    is_capture = kind is SessionKind.CAPTURE
+    actor = Actor(
+        name=PREVIEW_NAME if is_capture else row["name"],
+        role=Role.VIEWER if is_capture else Role(row["role"]),
+        tenant=row["tenant_id"],
+        door="capture" if is_capture else "portal",
+        origin=origin,
+        request_id=request_id,
+    )
+    return Session(
+        id=row["id"], kind=kind, actor=actor, csrf=csrf, created_at=row["created_at"], seen_at=row["seen_at"],
+        expires_at=row["expires_at"], origin=row["origin"], agent=row["agent"], operator_id=row["operator_id"],
+        dashboard_id=row["dashboard_id"], must_change_password=bool(row["must_change_password"]),
+    )  # fmt: skip
