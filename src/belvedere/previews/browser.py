@@ -36,9 +36,11 @@ INSTALL_HINT: Final = "Install Chromium (`apt-get install chromium`), or name on
 _FLAGS: Final = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
     "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage", "--disable-extensions", "--disable-default-apps", "--disable-client-side-phishing-detection",
-    "--disable-breakpad", "--disable-crash-reporter", "--disable-domain-reliability", "--disable-translate",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication", "--metrics-recording-only",
+    "--disable-dev-shm-usage", "--disable-extensions", "--disable-default-apps", "--disable-breakpad",
+    "--disable-client-side-phishing-detection", "--disable-crash-reporter", "--disable-domain-reliability",
+    "--disable-translate",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication",
+    "--metrics-recording-only",
     "--mute-audio", "--hide-scrollbars", "--password-store=basic", "--use-mock-keychain", "--force-color-profile=srgb",
     "--font-render-hinting=none", "--no-pings", "--deny-permission-prompts",
 )
@@ -152,7 +154,7 @@ def _start(program: str, folder: Path, url: str, shape: Shape) -> Running:
     argv = _argv(program, folder, shape, url)
     watch = [sys.executable, "-I", "-S", guard.__file__, str(theirs_in), str(theirs_out), str(shape.timeout_s)]
     try:
-        process = subprocess.Popen(  # noqa: S603  (the argument list is made here)
+        process = subprocess.Popen(
             [*watch, str(shape.memory_bytes), str(folder), "--", *argv],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             pass_fds=(theirs_in, theirs_out), start_new_session=True, env=_environment(folder),

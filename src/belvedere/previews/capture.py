@@ -116,9 +116,8 @@ class _Take:
         tools.call("Page.enable")
         tools.call("Network.enable")
         tools.call("Inspector.enable")
-        tools.call(
-            "Emulation.setDeviceMetricsOverride", width=shape.width, height=shape.height, deviceScaleFactor=1, mobile=False
-        )
+        size = {"width": shape.width, "height": shape.height, "deviceScaleFactor": 1, "mobile": False}
+        tools.call("Emulation.setDeviceMetricsOverride", **size)
         features = [
             {"name": "prefers-reduced-motion", "value": "reduce"},
             {"name": "prefers-color-scheme", "value": "light"},

@@ -59,14 +59,15 @@ class Encoder:
     def _why(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        last = self._process.stderr.read().decode(errors="replace").strip().rpartition("\n")[2] if self._process.stderr else ""
+        told = self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
+        last = told.strip().rpartition("\n")[2]
         return f"The picture could not be encoded: {last or 'the encoder ended'}."
 
 
 @contextmanager
 def encoding(*, deadline: float) -> Iterator[Encoder]:
     """Run an encoding process for as long as the block lasts."""
-    with subprocess.Popen(  # noqa: S603  (the argument list is fixed)
+    with subprocess.Popen(
         [sys.executable, "-m", "belvedere.previews.encode"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

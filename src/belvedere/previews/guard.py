@@ -110,7 +110,7 @@ def _start(program: list[str], read_end: int, write_end: int, folder: Path) -> s
     os.dup2(high[0], 3)
     os.dup2(high[1], 4)
     with (folder / "browser.log").open("wb") as log:
-        started = subprocess.Popen(  # noqa: S603  (the argument list is Belvedere's own)
+        started = subprocess.Popen(
             program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(3, 4),
             preexec_fn=_die_with_parent,  # noqa: PLW1509  (one thread only)
         )

@@ -30,8 +30,9 @@ class Shape:
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """One picture of a dashboard, or the wish for one.
 
-    `state` is waiting, working, captured or failed. `version` is the moment of the dashboard's change that it shows.
-    Paths are relative to the folder of the pictures. `frames` counts different ones; `duration_ms` is the last attempt's.
+    `state` is waiting, working, captured or failed. `version` is the moment of the dashboard's change that it
+    shows. Paths are relative to the folder of the pictures. `frames` counts different ones; `duration_ms` is the
+    last attempt's.
     """
 
     id: UUID
@@ -128,6 +129,10 @@ class Camera(Protocol):
 
     def state(self) -> CameraState:
         """Tell whether pictures can be taken here. Cheap enough for a page."""
+        ...
+
+    def end_leftovers(self) -> int:
+        """End what an earlier owner of a camera here left running; return how many there were."""
         ...
 
     def film(self, url: str, folder: Path) -> Film:

@@ -43,8 +43,8 @@ PREPARE: Final = r"""
   } else if (most > 8) {
     let stops = [...document.querySelectorAll("[data-row]")]
       .map((row) => Math.min(most, Math.max(0, row.getBoundingClientRect().top + scroller.scrollTop - 16)));
-    if (!stops.length) for (let y = window.innerHeight * 0.9; y < most + window.innerHeight * 0.9; y += window.innerHeight * 0.9)
-      stops.push(Math.min(most, y));
+    const page = window.innerHeight * 0.9;
+    if (!stops.length) for (let y = page; y < most + page; y += page) stops.push(Math.min(most, y));
     stops = [...new Set([...stops.map(Math.round), Math.round(most)])].filter((y) => y > 0).sort((a, b) => a - b);
     tour.kind = "scroll";
     tour.steps = stops.map((y) => () => window.scrollTo({top: y, behavior: "instant"}));
