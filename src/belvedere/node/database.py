@@ -11,7 +11,7 @@ import importlib.util
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, LiteralString
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
@@ -174,8 +174,8 @@ def _prepare_server(connection: Connection) -> None:
         importlib.import_module("belvedere.stores.postgres").prepare_server(connection)
 
 
-def _exists(connection: Connection, query: str, value: str) -> bool:
-    return connection.execute(sql.SQL(query), [value]).fetchone() is not None  # type: ignore[arg-type]
+def _exists(connection: Connection, query: LiteralString, value: str) -> bool:
+    return connection.execute(query, [value]).fetchone() is not None
 
 
 def _maintenance(given: Secret) -> str:

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -47,18 +47,25 @@ class Supervisor:
             started_at=iso(utc_now()),
         )
 
+    def prepare(self) -> None:
+        """Make the home and lock it.
+
+        Raises:
+            BelvedereError: the home cannot be used, or another supervisor has it.
+        """
+        os.umask(0o077)
+        self._home.prepare()
+        self._home.lock()
+
     def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready` once the first page can be opened, and stay until told to stop.
 
         Raises:
             BelvedereError: it could not start; what had started is stopped again.
         """
-        os.umask(0o077)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         signal.signal(signal.SIGINT, _interrupt)
-        self._home.prepare()
-        self._home.lock()
         try:
             self._start()
             self._publish("running")
@@ -219,14 +226,16 @@ class Supervisor:
     def _stop(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        self._publish("stopping")
+        with suppress(OSError):
+            self._publish("stopping")
         for one in reversed(self._parts):
             one.stop()
         if self._postgres is not None:
             self._postgres.stop()
         self._parts, self._postgres = [], None
         self._state.pid = None
-        self._publish("stopped")
+        with suppress(OSError):
+            self._publish("stopped")
         self._home.unlock()
 
 

@@ -1,0 +1,289 @@
+"""Commands about the installation itself: start, stop, state, database, settings, parts, reset.
+
+What is not here: how any of it is done (`node/`); backup and restore (`cli/archive.py`).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from belvedere.cli import output
+from belvedere.kernel.errors import Rejected, Stuck
+from belvedere.kernel.settings import Settings, described, load
+
+if TYPE_CHECKING:
+    from belvedere.node.home import State
+
+_READY_PIPE: Final = "BELVEDERE_READY_PIPE"
+_STOPPING_S: Final = 90.0
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Return once the first page can be opened, and run on in the background.")
+def up(*, detach: bool) -> None:
+    """Start the whole installation: PostgreSQL, pages and API, runner of jobs.
+
+    It stays in the foreground, says what it does step by step, and stops cleanly on Ctrl-C. HOST, PORT and
+    BELVEDERE_HOME say where; a `.env` file in the current folder is read.
+    """
+    if detach:
+        _detach()
+        return
+    from belvedere.kernel.logging import configure, logger
+    from belvedere.node.supervisor import Supervisor, leave_terminal
+
+    settings = load()
+    log = logger("belvedere.node")
+
+    def say(text: str) -> None:
+        click.echo(text)
+        if text and "password" not in text:
+            log.info(text)
+
+    def ready() -> None:
+        pipe = os.environ.pop(_READY_PIPE, "")
+        if pipe:
+            leave_terminal()
+            os.write(int(pipe), b"ready")
+            os.close(int(pipe))
+        else:
+            click.echo("Ctrl-C stops it.")
+
+    def run() -> None:
+        supervisor = Supervisor(settings, say)
+        supervisor.prepare()
+        configure(settings, part="supervisor", screen=False)
+        supervisor.run(ready)
+
+    run()
+
+
+def _detach() -> None:
+    """Start a supervisor in a session of its own; it writes to this terminal until it is ready."""
+    reader, writer = os.pipe()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "belvedere.cli.main", "up"], stdin=subprocess.DEVNULL, start_new_session=True,
+        pass_fds=[writer], env={**os.environ, _READY_PIPE: str(writer)},
+    )
+    os.close(writer)
+    try:
+        said = os.read(reader, 16)
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+    finally:
+        os.close(reader)
+    if said != b"ready":
+        raise click.exceptions.Exit(child.wait())
+    # The supervisor outlives this command on purpose.
+    child.returncode = 0
+
+
+@click.command()
+def down() -> None:
+    """Stop the installation of this home; done when everything has ended."""
+    from belvedere.node.home import locked, running
+
+    settings = load()
+    found = running(settings)
+    if found is None:
+        output.show({"stopped": False}, f"Nothing runs in {settings.home_path}.")
+        return
+    if found.pid is not None:
+        try:
+            os.kill(found.pid, signal.SIGTERM)
+        except PermissionError:
+            message = f"The installation in {settings.home_path} was started by another user."
+            raise Rejected(message, hint="belvedere down as that user, or as root", code="home-owner") from None
+        except ProcessLookupError:
+            pass
+    _wait(lambda: not locked(settings.home_path), f"the installation in {settings.home_path} to end")
+    output.show({"stopped": True}, f"Stopped {found.url}.")
+
+
+def _wait(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _STOPPING_S
+    while not condition():
+        if time.monotonic() > deadline:
+            message = f"Waited {_STOPPING_S:.0f} s for {what}."
+            raise Stuck(message, hint="belvedere status", code="not-stopping")
+        time.sleep(0.05)
+
+
+@click.command()
+def status() -> None:
+    """Show the address, the version and the parts with their state.
+
+    `--json`: `{"state": "running|partial|starting|stopping|stopped", "url", "version", "home", "pid", "parts": [...]}`.
+    """
+    from belvedere.node.home import status as read
+
+    found = read(load())
+    output.show(found, lambda: _print_status(found))
+
+
+def _print_status(found: "State") -> None:
+    output.facts({"url": found.url, "version": found.version, "home": found.home})
+    click.echo(f"state    {output.state_text(found.state)}")
+    if found.parts:
+        click.echo("")
+        output.table(
+            ["PART", "PID", "RESTARTS", "SINCE", "STATE", "NOTE"],
+            [[one.name, one.pid, one.restarts, one.since, one.state, one.note] for one in found.parts],
+        )
+
+
+@click.command("init-db")
+def init_db() -> None:
+    """Make the control database and its role when they are missing, and bring the schema up to date.
+
+    The server is the one of BELVEDERE_DATABASE_URL or MASTER_DB_*, else the embedded one. Running it again does nothing.
+    """
+    from belvedere.kernel.control import EMBEDDED, source
+    from belvedere.node.database import CONTROL, prepare
+    from belvedere.node.home import Home
+    from belvedere.node.postgres import EmbeddedPostgres
+
+    settings = load()
+    home = Home(settings.home_path)
+    home.prepare()
+    made: list[str] = []
+
+    def say(text: str) -> None:
+        made.append(text)
+        output.note(text)
+
+    if source(settings) == EMBEDDED:
+        home.lock()
+        server = EmbeddedPostgres(home.path, programs=settings.postgres_binaries)
+        try:
+            server.start(output.note)
+            prepare(settings, server.superuser_url(CONTROL), say)
+        finally:
+            server.stop()
+    else:
+        prepare(settings, None, say)
+    output.show({"made": made}, "The control database is up to date.")
+
+
+@click.command()
+def web() -> None:
+    """Serve pages and the API, alone: for those who deploy in parts. The queue needs `belvedere jobs` beside it."""
+    settings = _part("web")
+    from belvedere.node.web import serve
+
+    serve(settings)
+
+
+@click.command()
+def jobs() -> None:
+    """Work off the queue, alone. Any number of these may run, on any number of hosts with the same database and keys."""
+    settings = _part("jobs")
+    from belvedere.app import build
+    from belvedere.jobs.runner import run
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    services = build(settings)
+    try:
+        watcher = threading.Thread(target=services.watcher().run, args=(stop,), name="watcher", daemon=True)
+        watcher.start()
+        run(services.jobs, services.database, stop, threads=settings.job_threads)
+    finally:
+        stop.set()
+        services.close()
+
+
+def _part(name: str) -> Settings:
+    """Make this process a part: logging, and, without a supervisor, the database brought up to date."""
+    from belvedere.kernel.control import EMBEDDED, control_url, source
+    from belvedere.kernel.logging import configure
+    from belvedere.node.home import Home, running
+    from belvedere.node.parts import supervised
+
+    settings = load()
+    os.umask(0o077)
+    if not supervised():
+        Home(settings.home_path).prepare()
+        if source(settings) == EMBEDDED:
+            control_url(settings)
+            if running(settings) is None:
+                message = f"The embedded PostgreSQL of {settings.home_path} does not run."
+                raise Stuck(message, hint="belvedere up, or set BELVEDERE_DATABASE_URL", code="not-running")
+        else:
+            from belvedere.node.database import prepare
+
+            prepare(settings, None, output.note)
+    configure(settings, part=name, screen=settings.debug or not supervised())
+    return settings
+
+
+@click.command()
+@click.option("--changed", is_flag=True, help="Only those whose value is not the default.")
+def settings(*, changed: bool) -> None:
+    """Show each setting with its value, where that came from and what it means. Secrets are masked."""
+    values = load()
+    rows = [
+        {"name": one.name, "value": values.shown(one.attribute), "source": values.origin(one.attribute).source,
+         "read_as": values.origin(one.attribute).name, "default": one.default, "type": one.type,
+         "aliases": list(one.aliases), "section": one.section, "help": one.help}
+        for one in described()
+    ]
+    rows = [row for row in rows if not changed or row["source"] != "default"]
+    output.show_list(
+        rows,
+        {"NAME": lambda row: row["name"], "VALUE": lambda row: row["value"] or "-", "SOURCE": lambda row: row["source"],
+         "HELP": lambda row: row["help"]},
+        empty="Every setting has its default.",
+    )
+
+
+@click.command()
+def doctor() -> None:
+    """Check what this machine and this home lack; every finding says what to do. Ends with 1 if something needs you."""
+    from belvedere.node.doctor import examine
+
+    found = examine(load())
+    output.show_list(
+        found,
+        {"STATE": lambda one: one.state, "CHECK": lambda one: one.name, "FOUND": lambda one: one.found,
+         "TRY": lambda one: one.hint},
+        empty="Nothing was checked.",
+    )
+    if any(one.state == "needs you" for one in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(*, yes: bool) -> None:
+    """Delete the home with everything in it: tenants, their databases on the embedded server, history, keys."""
+    from belvedere.node.home import running
+    from belvedere.node.reset import erase, holds
+
+    values = load()
+    if running(values) is not None:
+        message = f"The installation in {values.home_path} runs."
+        raise Rejected(message, hint="belvedere down", code="running")
+    what = holds(values)
+    if not what:
+        output.show({"deleted": False}, f"There is nothing in {values.home_path}.")
+        return
+    for line in what:
+        output.note(line)
+    if not yes:
+        typed = click.prompt(f"Type the folder's name ({values.home_path.name}) to delete all this", err=True)
+        if typed != values.home_path.name:
+            message = "Nothing was deleted: the name differs."
+            raise Rejected(message, code="not-confirmed")
+    erase(values)
+    output.show({"deleted": True}, f"Deleted {values.home_path}.")

@@ -1,0 +1,119 @@
+"""`belvedere doctor`: what this machine and this home lack, each with the next step."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from belvedere.kernel.control import EMBEDDED, source
+from belvedere.kernel.errors import BelvedereError
+from belvedere.kernel.settings import Settings
+from belvedere.node.home import running
+
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_LEAST_FREE_BYTES: Final = 1_000_000_000
+_SNAP_STUB_BYTES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `state` is ready, partial (works with less) or needs you."""
+
+    name: str
+    state: str
+    found: str
+    hint: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; a check that fails says so and stops no other."""
+    return [finding for check in (_python, _home, _disk, _server, _browser, _port) for finding in check(settings)]
+
+
+def browser(chosen: str = "") -> Path | None:
+    """Return the Chromium that can capture previews: the chosen one, else one on the path that is no snap stub."""
+    for name in (chosen,) if chosen else BROWSERS:
+        found = shutil.which(name)
+        if found and not _is_snap_stub(Path(found)):
+            return Path(found)
+    return None
+
+
+def _is_snap_stub(path: Path) -> bool:
+    """Tell Ubuntu's chromium-browser, a script that sends the reader to snap, from a browser."""
+    try:
+        return path.stat().st_size < _SNAP_STUB_BYTES and b"snap install" in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _python(_settings: Settings) -> Iterator[Finding]:
+    yield Finding("python", "ready", sys.version.split()[0])
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    home = settings.home_path
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    if os.access(place, os.W_OK | os.X_OK):
+        yield Finding("home", "ready", str(home) if home.exists() else f"{home} (made at first start)")
+    else:
+        yield Finding("home", "needs you", f"{place} cannot be written by {_user()}",
+                      "choose another folder with BELVEDERE_HOME")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    place = next(folder for folder in (settings.home_path, *settings.home_path.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    enough = free >= _LEAST_FREE_BYTES
+    yield Finding("disk", "ready" if enough else "needs you", f"{free / 1e9:.1f} GB free",
+                  "" if enough else f"free some space on the disk of {place}")
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    if source(settings) != EMBEDDED:
+        yield from _tried("postgresql", lambda: f"server {source(settings)}")
+        return
+    from belvedere.node.binaries import find
+
+    def programs() -> str:
+        found = find(settings.postgres_binaries, settings.home_path / "postgres" / "data")
+        return f"PostgreSQL {found.major}, {found.folder}"
+
+    yield from _tried("postgresql", programs)
+
+
+def _browser(settings: Settings) -> Iterator[Finding]:
+    found = browser(settings.browser)
+    if found is not None:
+        yield Finding("browser", "ready", str(found))
+        return
+    yield Finding("browser", "partial", "no Chromium: everything works but previews",
+                  "apt-get install chromium (Debian), or name a Chromium or Chrome with BELVEDERE_BROWSER")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    from belvedere.node.supervisor import must_be_free
+
+    if running(settings) is not None:
+        yield Finding("port", "ready", f"{settings.url} is served by this home")
+        return
+
+    def free() -> str:
+        must_be_free(settings.host, settings.port)
+        return f"{settings.host}:{settings.port} is free"
+
+    yield from _tried("port", free)
+
+
+def _tried(name: str, check: Callable[[], str]) -> Iterator[Finding]:
+    try:
+        yield Finding(name, "ready", check())
+    except BelvedereError as error:
+        yield Finding(name, "needs you", error.detail, error.hint or "")
+
+
+def _user() -> str:
+    return f"uid {os.geteuid()}"
