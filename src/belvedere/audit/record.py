@@ -102,7 +102,7 @@ def read(line: bytes) -> dict[str, Any] | None:
     """Read a line as its members, or None when it is not one of ours."""
     try:
         found = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
 

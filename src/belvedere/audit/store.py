@@ -35,6 +35,8 @@ CREATE TABLE action (
 ) WITHOUT ROWID;
 CREATE INDEX action_at ON action (at DESC, id DESC) WHERE at <> '';
 CREATE INDEX action_tenant ON action (tenant, at DESC, id DESC) WHERE at <> '';
+CREATE INDEX action_person ON action (person, at DESC, id DESC) WHERE at <> '';
+CREATE INDEX action_verb ON action (verb, at DESC, id DESC) WHERE at <> '';
 CREATE INDEX action_running ON action (file) WHERE result = 'running';
 CREATE TABLE repair (file text PRIMARY KEY, at_byte integer NOT NULL);
 """
@@ -57,12 +59,16 @@ ON CONFLICT (id) DO UPDATE SET result = excluded.result, duration_ms = excluded.
     count = excluded.count, ending = excluded.ending
 """
 
-_WHERE: Final = """
-at <> '' AND (:text = '' OR instr(haystack, :text) > 0) AND (:person = '' OR person = :person)
-AND (:verb = '' OR verb = :verb OR verb LIKE :verb || '.%') AND (:target = '' OR target = :target)
-AND (:result = '' OR result = :result) AND (:tenant IS NULL OR tenant = :tenant)
-AND (:since = '' OR at >= :since) AND (:until = '' OR at < :until)
-"""
+_CONDITIONS: Final[dict[str, LiteralString]] = {
+    "person": "person = :person",
+    "verb": "(verb = :verb OR verb LIKE :verb || '.%')",
+    "target": "target = :target",
+    "result": "result = :result",
+    "tenant": "tenant = :tenant",
+    "since": "at >= :since",
+    "until": "at < :until",
+    "text": "instr(haystack, :text) > 0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,11 @@ class Filter:
             "result": self.result, "tenant": self.tenant, "since": record.stamp(self.since) if self.since else "",
             "until": record.stamp(self.until) if self.until else "",
         }  # fmt: skip
+
+    def where(self) -> LiteralString:
+        """Return the conditions that are set, so that the index of the narrowest is used."""
+        wanted = [condition for name, condition in _CONDITIONS.items() if self.values()[name] not in {"", None}]
+        return " AND ".join(["at <> ''", *wanted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +167,7 @@ class Index:
                 if members.get("kind") in {"ended", "summary"}:
                     ended.append(_ended_row(members))
                 if members.get("kind") == "repaired":
-                    values = [members["file"], members["at_byte"]]
+                    values = [str(members.get("file")), members.get("at_byte") or 0]
                     connection.execute("INSERT OR REPLACE INTO repair (file, at_byte) VALUES (?, ?)", values)
         connection.executemany(_ASKED, asked)
         connection.executemany(_ENDED, ended)
@@ -167,16 +178,17 @@ class Index:
 
     def search(self, wanted: Filter, *, after: tuple[str, str] | None, limit: int) -> tuple[list[Action], int]:
         """Return the newest actions that fit, starting after the key of one, and how many fit in all."""
-        values = wanted.values() | {"limit": limit, "after_at": "", "after_id": ""}
-        if after:
-            values |= {"after_at": after[0], "after_id": after[1]}
+        key = {"after_at": after[0], "after_id": after[1]} if after else {}
+        values = wanted.values() | {"limit": limit} | key
+        where = wanted.where()
+        begin: LiteralString = " AND (at, id) < (:after_at, :after_id)" if after else ""
         with self._connection() as connection:
-            found = connection.execute(
-                f"SELECT * FROM action WHERE {_WHERE} "  # noqa: S608  (a constant of this file)
-                "AND (:after_at = '' OR (at, id) < (:after_at, :after_id)) ORDER BY at DESC, id DESC LIMIT :limit",
-                values,
-            ).fetchall()
-            total = connection.execute(f"SELECT count(*) FROM action WHERE {_WHERE}", values).fetchone()[0]  # noqa: S608
+            statement = "SELECT * FROM action WHERE " + where + begin  # noqa: S608  (constants of this file)
+            found = connection.execute(statement + " ORDER BY at DESC, id DESC LIMIT :limit", values).fetchall()
+            total = len(found)
+            if after or len(found) == limit:
+                counting = "SELECT count(*) FROM action WHERE " + where  # noqa: S608  (same)
+                total = connection.execute(counting, values).fetchone()[0]
         return [_action(row) for row in found], total
 
     def find(self, action_id: UUID) -> tuple[Action, int, int] | None:
@@ -188,11 +200,13 @@ class Index:
     def distinct(self, column: str, tenant: int | None) -> list[str]:
         """Return the persons or the verbs that stand in the history, for a choice on the page."""
         statements: dict[str, LiteralString] = {
-            "person": "SELECT DISTINCT person FROM action WHERE at <> '' AND (? IS NULL OR tenant = ?) ORDER BY 1",
-            "verb": "SELECT DISTINCT verb FROM action WHERE at <> '' AND (? IS NULL OR tenant = ?) ORDER BY 1",
+            "person": "SELECT DISTINCT person FROM action WHERE at <> ''",
+            "verb": "SELECT DISTINCT verb FROM action WHERE at <> ''",
         }
+        fence: LiteralString = " AND tenant = :tenant" if tenant is not None else ""
         with self._connection() as connection:
-            return [row[0] for row in connection.execute(statements[column], [tenant, tenant])]
+            found = connection.execute(statements[column] + fence, {"tenant": tenant})
+            return sorted((row[0] for row in found), key=str.casefold)
 
     def running(self) -> list[Open]:
         """Return the actions that have not ended."""
@@ -269,7 +283,7 @@ def _asked_row(members: dict[str, Any]) -> dict[str, Any]:
 
 def _ended_row(members: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": str(members["id"]), "result": str(members.get("result") or Result.SUCCEEDED),
+        "id": str(members.get("id") or ""), "result": str(members.get("result") or Result.SUCCEEDED),
         "duration_ms": members.get("duration_ms"), "error": str(members.get("error") or ""),
         "count": int(members.get("count") or 1), "ending": json.dumps(members.get("ending") or {}, ensure_ascii=False),
     }  # fmt: skip

@@ -82,8 +82,9 @@ def _citations(folder: Path, found: list[FileName]) -> Iterable[tuple[str, Head]
 def _cited(members: Mapping[str, Any]) -> Iterable[tuple[str, Head]]:
     heads = members.get("heads")
     for file, head in heads.items() if isinstance(heads, dict) else ():
-        if isinstance(head, list) and len(head) == 2:  # noqa: PLR2004  (lines and hash)
-            yield str(file), Head(int(head[0]), str(head[1]))
+        # Read before the line is checked, so it may hold anything.
+        if isinstance(head, list) and [type(member) for member in head] == [int, str]:
+            yield str(file), Head(*head)
 
 
 def _walk_chain(walk: _Walk, names: list[FileName]) -> None:
@@ -151,7 +152,10 @@ def _noted(walk: _Walk, line: bytes) -> bool:
     if members is None:
         return False
     if members["kind"] == "repaired":
-        walk.noted[str(members["file"])] = (int(members["at_byte"]), int(members["bytes"]), str(members["sha256"]))
+        start, length, digest = members.get("at_byte"), members.get("bytes"), members.get("sha256")
+        if not isinstance(start, int) or not isinstance(length, int) or not isinstance(digest, str):
+            return False
+        walk.noted[str(members.get("file"))] = (start, length, digest)
     return True
 
 
