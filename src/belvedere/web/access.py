@@ -1,0 +1,152 @@
+"""Who may come in: every route needs somebody who is signed in, unless it stands in one reviewed list.
+
+Also here, because they guard the same door: forgery of requests, headers that browsers obey, addresses behind proxies.
+What is not here: what somebody may do, which services decide.
+"""
+
+from typing import Final, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from flask import Flask, Response, g, redirect, request, url_for
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from belvedere.kernel.errors import Forbidden, NotFound, Unauthenticated
+from belvedere.kernel.logging import logger
+from belvedere.kernel.secret import Secret
+from belvedere.web.context import CAPTURE_COOKIE, SESSION_COOKIE, Visitor, is_fragment, services, visitor, wants_json
+
+PUBLIC: Final = {
+    "assets.file": "styles and scripts of the sign-in page; nothing about the installation is in them",
+    "accounts.sign_in": "one signs in here",
+    "accounts.sign_in_post": "one signs in here",
+    "dashboards.capture": "our own browser brings a single-use token and gets a session for one dashboard",
+    "help.problem": "RFC 9457 types lead here, also for API clients without a session",
+    "health.health": "load balancers and `belvedere status` ask; it names parts and states, no data",
+    "home.theme": "light or dark is a cookie of the browser, also before signing in",
+}
+"""Endpoints for everybody, each with its reason. A rules test compares this with the routes."""
+
+OWN_AUTHENTICATION: Final = {
+    "api": "tokens and tenant keys are checked by the API itself, for each request",
+    "v1": "as `api`",
+}
+"""Blueprints that find out themselves who asks."""
+
+_CAPTURE_SEES: Final = {"dashboards.view", "dashboards.panel", "assets.file"}
+_SAFE: Final = {"GET", "HEAD", "OPTIONS"}
+_LOG = logger(__name__)
+
+POLICY: Final = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
+    "connect-src 'self'", "manifest-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+))  # fmt: skip
+"""No inline script or style, nothing from elsewhere, no frame around us."""
+
+
+def install(app: Flask, *, trusted_proxies: int) -> None:
+    """Put the guards in front of every route of the application."""
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        )
+    app.before_request(_number_request)
+    app.before_request(_let_in)
+    app.before_request(_refuse_forgery)
+    app.after_request(_headers)
+
+
+def _number_request() -> None:
+    g.request_id = uuid4().hex
+
+
+def blueprint_of(endpoint: str | None) -> str:
+    """Return the first part of an endpoint's name."""
+    return (endpoint or "").split(".")[0]
+
+
+def _let_in() -> Response | None:
+    if blueprint_of(request.endpoint) in OWN_AUTHENTICATION:
+        return None
+    g.visitor = _recognised()
+    if request.endpoint is None or request.endpoint in PUBLIC:
+        return None
+    found = visitor()
+    if found is None:
+        return _to_sign_in()
+    if found.dashboard is not None and not _is_its_dashboard(found):
+        raise NotFound
+    if found.session is not None and found.session.must_change_password and _waits_for_password():
+        return cast("Response", redirect(url_for("home.first_run"), 303))
+    return None
+
+
+def _recognised() -> Visitor | None:
+    origin, request_id = request.remote_addr or "", g.request_id
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if cookie:
+        session = services().sessions.find(Secret(cookie), origin=origin, request_id=request_id)
+        if session is not None:
+            return Visitor(session.actor, session, session.dashboard_id)
+    capture = request.cookies.get(CAPTURE_COOKIE)
+    grant = services().previews.tokens.grant(capture) if capture else None
+    return Visitor(grant.actor(origin), None, grant.dashboard_id) if grant else None
+
+
+def _to_sign_in() -> Response:
+    if is_fragment() or wants_json() or request.method not in _SAFE:
+        raise Unauthenticated
+    back = request.full_path.rstrip("?")
+    return cast("Response", redirect(url_for("accounts.sign_in", **({} if back == "/" else {"next": back})), 303))
+
+
+def _is_its_dashboard(found: Visitor) -> bool:
+    if request.endpoint not in _CAPTURE_SEES:
+        return False
+    asked = (request.view_args or {}).get("dashboard_id")
+    return asked is None or str(asked) == str(found.dashboard)
+
+
+def _waits_for_password() -> bool:
+    """Tell whether this page may be seen only after the printed password was replaced."""
+    return blueprint_of(request.endpoint) not in {"accounts", "help", "assets"} and request.endpoint != "home.first_run"
+
+
+def _refuse_forgery() -> None:
+    """Refuse a form that another site made somebody's browser send."""
+    if request.method in _SAFE or blueprint_of(request.endpoint) in OWN_AUTHENTICATION or request.endpoint is None:
+        return
+    if not _from_here():
+        _LOG.warning("refused a request from another site", path=request.path, origin=request.headers.get("Origin"))
+        message = "This request came from another site."
+        raise Forbidden(message, hint="Open the page here and send the form from it.", code="other-site")
+    found = visitor()
+    if found is None:
+        return
+    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf", "")
+    if found.session is None or not found.session.has_csrf(given):
+        message = "The form is older than your session."
+        raise Forbidden(message, hint="Go back, reload the page and send the form again.", code="form-expired")
+
+
+def _from_here() -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["X-Request-Id"] = g.get("request_id", "")
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

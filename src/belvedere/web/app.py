@@ -1,0 +1,79 @@
+"""The Flask application: blueprints, templates, guards. The one place where the pages are put together."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+from flask import Blueprint, Flask, request
+from jinja2 import StrictUndefined
+
+from belvedere import __version__
+from belvedere.app import Services
+from belvedere.web import access, assets, context, failures, words
+from belvedere.web.attention import needs
+from belvedere.web.formats import FILTERS, NONE, duration, plural
+from belvedere.web.navigation import SECTIONS, Counts, is_current
+
+_PAGES: Final = (
+    "home", "accounts", "tenants", "tenant", "tenant_data", "credentials", "dashboards", "operations", "history",
+    "templates", "settings", "search", "help", "health",
+)  # fmt: skip
+"""Modules of this package that have a `blueprint`, or a function `blueprint(services)`."""
+
+LIVE_POSITION: Final = "BELVEDERE_LIVE_POSITION"
+"""Configuration key under which `live.py` leaves a function that tells how far the event stream is."""
+
+
+def create_app(services: Services) -> Flask:
+    """Make the application that serves the pages and, when it is there, the API under `/api/v1`."""
+    app = Flask("belvedere.web", static_folder=None)
+    app.extensions["belvedere"] = services
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = services.settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(FILTERS)
+    _globals(app, services)
+    access.install(app, trusted_proxies=services.settings.trusted_proxies)
+    failures.install(app)
+    app.after_request(context.take_toast)
+    app.register_blueprint(assets.blueprint)
+    for name in _PAGES:
+        _register(app, services, f"belvedere.web.{name}")
+    if find_spec("belvedere.api.blueprint") is not None:
+        _register(app, services, "belvedere.api.blueprint", prefix="/api/v1")
+    return app
+
+
+def _register(app: Flask, services: Services, module: str, prefix: str | None = None) -> None:
+    made: Blueprint | Callable[[Services], Blueprint] = import_module(module).blueprint
+    app.register_blueprint(made if isinstance(made, Blueprint) else made(services), url_prefix=prefix)
+
+
+def _globals(app: Flask, services: Services) -> None:
+    counts = Counts(services, lambda known, actor: len(needs(known, actor)))
+    app.jinja_env.globals.update(
+        asset=assets.asset, here=context.here, live=context.live, look=words.look, deed=words.deed, may=context.may,
+        plural=plural, duration=duration, NONE=NONE, version=__version__, csrf=_csrf, toast=context.toast,
+        is_current=is_current, sections=SECTIONS, live_position=lambda: app.config.get(LIVE_POSITION, str)(),
+    )  # fmt: skip
+    app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module
+
+    @app.context_processor
+    def _about_visitor() -> dict[str, Any]:
+        found = context.visitor()
+        theme = request.cookies.get(context.THEME_COOKIE, "")
+        return {
+            "visitor": found,
+            "theme": theme if theme in {"light", "dark"} else "",
+            "kiosk": bool(found and found.dashboard) or request.args.get("kiosk") == "1",
+            "counts": counts.read(found.actor) if found and found.dashboard is None else {},
+            "flashes": services.flash.visible(found.actor) if found and found.dashboard is None else [],
+        }
+
+
+def _csrf() -> str:
+    found = context.visitor()
+    return found.csrf if found else ""

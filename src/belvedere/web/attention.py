@@ -1,0 +1,100 @@
+"""What needs somebody now, each with its next step: the list on the home page.
+
+Read from the services each time, so that nothing stays on the list that was settled elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from belvedere.app import Services
+from belvedere.kernel.actor import Actor
+from belvedere.kernel.errors import BelvedereError
+from belvedere.tenants.model import TenantState
+from belvedere.web.formats import plural
+
+_MOST_EACH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that needs a person: what, why, and where the next step is."""
+
+    tone: str
+    title: str
+    text: str
+    deed: str
+    href: str
+    since: datetime | None = None
+    command: str = ""
+
+
+def needs(services: Services, actor: Actor) -> list[Need]:
+    """Return what needs a person, the worst first. A room that cannot answer is itself such a thing."""
+    found: list[Need] = []
+    for name, look in _LOOKS:
+        try:
+            found.extend(look(services, actor))
+        except BelvedereError as error:
+            found.append(Need("bad", f"{name} cannot be read", error.detail, "Look at health", "/health"))
+    return sorted(found, key=lambda need: need.tone != "bad")
+
+
+def _runners(services: Services, actor: Actor) -> Iterator[Need]:
+    overview = services.queue.overview(actor)
+    if not overview.runners:
+        yield Need(
+            "bad", "Nobody works off the queue", f"{plural(overview.waiting, 'job')} wait. Start a runner on any host of "
+            "this installation.", "Open jobs", "/jobs", overview.oldest_waiting_at, "belvedere jobs",
+        )  # fmt: skip
+    if overview.failed:
+        yield Need(
+            "bad", f"{plural(overview.failed, 'job')} failed", "None of them is tried again by itself.", "Open failed jobs",
+            "/jobs?state=failed",
+        )  # fmt: skip
+
+
+def _tenants(services: Services, actor: Actor) -> Iterator[Need]:
+    for state, tone in ((TenantState.NEEDS_YOU, "bad"), (TenantState.PARTIAL, "warn")):
+        for tenant in services.tenants.list(actor, state=state, limit=_MOST_EACH).items:
+            yield Need(
+                tone, f"{tenant.name}: {tenant.problem or 'a step did not end'}",
+                f"{tenant.steps_done} of {tenant.steps_total} steps are done.", "Open steps", f"/tenants/{tenant.slug}",
+            )  # fmt: skip
+
+
+def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
+    failed = services.notifications.list(actor, state="failed", limit=_MOST_EACH)
+    seen = set()
+    for delivery in failed.items:
+        reason = (delivery.tenant_id, delivery.channel, delivery.error)
+        if reason in seen:
+            continue
+        seen.add(reason)
+        yield Need(
+            "bad", f"{delivery.title}: not sent to {delivery.channel}", f"{delivery.error or 'No reason is known.'} "
+            f"{delivery.hint or ''}".strip(), "Open deliveries", "/deliveries?state=failed", delivery.created_at,
+        )  # fmt: skip
+
+
+def _camera(services: Services, _actor: Actor) -> Iterator[Need]:
+    if not services.settings.capture_enabled:
+        return
+    camera = services.previews.camera()
+    if not camera.ready:
+        yield Need("warn", "No previews can be taken", f"{camera.text} {camera.hint}".strip(), "Look at health", "/health")
+
+
+def _history(services: Services, _actor: Actor) -> Iterator[Need]:
+    checked = services.history.last_check()
+    if checked is not None and checked.ending.get("ok") is False:
+        yield Need(
+            "bad", "The history is not whole", "A line was changed or taken out. The page says which.", "Open history",
+            "/history", checked.at,
+        )  # fmt: skip
+
+
+_LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
+    ("The queue", _runners), ("Tenants", _tenants), ("Deliveries", _deliveries), ("Previews", _camera), ("The history", _history),
+)  # fmt: skip

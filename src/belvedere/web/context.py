@@ -1,0 +1,170 @@
+"""What a page view needs at hand: the services, who asks, and one way to render a page or a live part of it.
+
+What is not here: who may come in (`access.py`), what stands in the navigation (`navigation.py`).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from flask import Response, current_app, g, make_response, redirect, request, url_for
+from markupsafe import Markup
+
+from belvedere.app import Services
+from belvedere.identity.model import Session
+from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.errors import NotFound, Unauthenticated
+
+SESSION_COOKIE: Final = "belvedere_session"
+"""The cookie of a person's session. Its value is random; the database keeps its hash."""
+
+CAPTURE_COOKIE: Final = "belvedere_capture"
+"""The cookie of our own browser while it takes the picture of one dashboard."""
+
+THEME_COOKIE: Final = "belvedere_theme"
+SHORTCUTS_COOKIE: Final = "belvedere_shortcuts"
+_TOAST_COOKIE: Final = "belvedere_toast"
+_MOST_TOAST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks at a page: an actor, what its forms must carry, and the one dashboard it may see, if confined."""
+
+    actor: Actor
+    session: Session | None = None
+    dashboard: UUID | None = None
+
+    @property
+    def csrf(self) -> str:
+        """What a form of this visitor carries."""
+        return self.session.csrf if self.session else ""
+
+
+def services() -> Services:
+    """Return the services of this process."""
+    return cast("Services", current_app.extensions["belvedere"])
+
+
+def visitor() -> Visitor | None:
+    """Return who asks, or None on pages that anybody may see."""
+    return cast("Visitor | None", g.get("visitor"))
+
+
+def actor() -> Actor:
+    """Return who asks.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+    """
+    found = visitor()
+    if found is None:
+        raise Unauthenticated
+    return found.actor
+
+
+def may(role: str) -> bool:
+    """Tell a template whether the person may do what needs `role`, so that it can say who can instead."""
+    found = visitor()
+    return found is not None and found.actor.role.covers(Role(role))
+
+
+def is_fragment() -> bool:
+    """Tell whether the page asks for a part of itself, not for a whole page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def wants_json() -> bool:
+    """Tell whether the client asked for JSON rather than for a page."""
+    best = request.accept_mimetypes.best_match(["text/html", "application/json", "application/problem+json"])
+    return best is not None and best != "text/html" and request.accept_mimetypes[best] > request.accept_mimetypes["text/html"]
+
+
+def page(template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
+    """Render a page; asked for a live part of it, render that part alone, with a mark: an equal one is 304.
+
+    A part is a block of the template; its name is the id of its element, which the page sends as `HX-Target`.
+    """
+    part = request.headers.get("HX-Target", "") if is_fragment() and request.method == "GET" else ""
+    found = current_app.jinja_env.get_template(template)
+    block = found.blocks.get(part.replace("-", "_")) if part else None
+    if block is None:
+        current_app.update_template_context(values)
+        return private(make_response(found.render(values), status))
+    current_app.update_template_context(values)
+    text = "".join(block(found.new_context(values)))
+    mark = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    response = private(make_response(text, status))
+    response.set_etag(mark)
+    return response.make_conditional(request)
+
+
+def private(response: Response) -> Response:
+    """Keep an answer out of shared caches; the browser asks again before it shows it."""
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    response.headers["Vary"] = "Cookie, HX-Request, HX-Target"
+    return response
+
+
+def secret_page(response: Response) -> Response:
+    """Keep an answer that holds a secret out of every cache."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def done(text: str, endpoint: str, **values: Any) -> Response:  # noqa: ANN401  (`url_for`'s own)
+    """Go to another page after a deed, and say there what was done."""
+    response = cast("Response", redirect(url_for(endpoint, **values), 303))
+    response.set_cookie(
+        _TOAST_COOKIE, quote(text[:_MOST_TOAST]), max_age=30, httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return response
+
+
+def take_toast(response: Response) -> Response:
+    """Forget the sentence about the last deed once a page has shown it."""
+    if g.get("toast_shown"):
+        response.delete_cookie(_TOAST_COOKIE)
+    return response
+
+
+def toast() -> str:
+    """Return the sentence about the last deed, once."""
+    text = unquote(request.cookies.get(_TOAST_COOKIE, ""))[:_MOST_TOAST]
+    if text:
+        g.toast_shown = True
+    return text
+
+
+def live(topics: str) -> Markup:
+    """Return the attributes of an element that renews itself when one of the topics moves."""
+    return Markup('hx-get="{}" hx-trigger="moved" hx-target="this" hx-swap="morph" hx-ext="morph" data-topics="{}"').format(
+        here(), topics
+    )
+
+
+def here(**changed: str | None) -> str:
+    """Return the address of this page, with some of its query changed or (None) taken out."""
+    query: Mapping[str, str] = {**request.args.to_dict(), **changed}  # type: ignore[dict-item]
+    kept = {name: value for name, value in query.items() if value not in (None, "")}
+    return url_for(request.endpoint or "home.home", **{**(request.view_args or {}), **kept})
+
+
+def uuid_or_404(text: str) -> UUID:
+    """Read an id from an address.
+
+    Raises:
+        NotFound: it has not the shape of one, so there is no such thing.
+    """
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+def in_order(after: str) -> dict[str, str | None]:
+    """Return the pager's links of a list that is paged by key."""
+    return {"after": after or None}
