@@ -17,6 +17,8 @@ from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
+from belvedere.notifications.service import Notifications
+from belvedere.notifications.slack import slack
 from belvedere.reactions import REACTIONS
 from belvedere.tenants.service import Tenants
 
@@ -36,6 +38,7 @@ class Services:
     vault: Vault
     credentials: Credentials
     tenants: Tenants
+    notifications: Notifications
 
     def close(self) -> None:
         """Give back what is open."""
@@ -61,7 +64,13 @@ def build(settings: Settings) -> Services:
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
+    notifications = Notifications(
+        database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
+        read_credential=credentials.read, open_slack=slack(settings.slack_api_url), slack_token=settings.slack_bot_token,
+        slack_channel=settings.slack_channel_id,
+    )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants,
+        notifications=notifications,
     )

@@ -11,8 +11,6 @@ REACTIONS: Final[Reactions] = {
     "tables.changed": ["dashboards.reconcile"],
     "dashboard.changed": ["previews.capture"],
     "dashboard.removed": ["previews.forget"],
-    "preview.captured": ["notifications.deliver"],
-    "preview.failed": ["notifications.deliver"],
     "credentials.changed": ["workspaces.provision", "notifications.check"],
     "tenant.deleting": ["previews.remove-tenant"],
     "tenant.previews-removed": ["workspaces.remove-tenant"],
@@ -20,4 +18,4 @@ REACTIONS: Final[Reactions] = {
     "tenant.stores-removed": ["tenants.purge"],
 }
 """Keys: a tenant's serial number for `tenant.*`, `stores.*`, `credentials.*`; a store's id for `tables.*`; a
-dashboard's id for `dashboard.*` and `preview.*`."""
+dashboard's id for `dashboard.*`. A preview that ends announces itself (`notifications/service.py`)."""

@@ -199,6 +199,10 @@ class Settings:
         "BELVEDERE_BROWSER", "", "Chromium program. Empty: the one found on the machine.", section=_PREVIEW,
         aliases=("PUPPETEER_EXECUTABLE_PATH",))
 
+    capture_url: str = _text(
+        "BELVEDERE_CAPTURE_URL", "", "Address under which the browser of previews reaches the portal. Empty: loopback "
+        "and PORT.", section=_PREVIEW)
+
     slack_api_url: str = _text(
         "BELVEDERE_SLACK_API_URL", "https://slack.com/api/", "Address of Slack's Web API.", section=_CHAT)
     slack_bot_token: Secret = _secret(
@@ -227,6 +231,12 @@ class Settings:
     def url(self) -> str:
         """Address under which people reach the portal, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def inner_url(self) -> str:
+        """Address under which programs on this host reach the portal: the browser of previews."""
+        host = "127.0.0.1" if self.host in {"", "0.0.0.0", "::", "localhost"} else self.host  # noqa: S104  (compared only)
+        return (self.capture_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
     def path(self, relative: str) -> Path:
         """Resolve a path setting against the home; an absolute one stays as it is."""

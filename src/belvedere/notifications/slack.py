@@ -9,10 +9,15 @@ are read (`slack_api.py`), how messages look (`slack_text.py`).
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
+
+import httpx2
 
 from belvedere.kernel.errors import Later
 from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.http import client
+from belvedere.kernel.secret import Secret
 from belvedere.notifications import slack_text
 from belvedere.notifications.model import Check, Doubtful, Entry, Ledger, Message, Outcome, RateLimited
 from belvedere.notifications.outbox import without_picture
@@ -24,6 +29,7 @@ SCOPES: Final = {
 }
 """What the bot must be allowed; without the second, messages go out as text."""
 
+_TIMEOUT_S: Final = 30.0
 _PICTURE_TRIES: Final = 3
 _SHARE_TRIES: Final = 5
 _ABOUT_PICTURE: Final = frozenset({
@@ -248,6 +254,19 @@ class SlackChannel:
             hint = f"Write `/invite @<the app>` in #{name}."
             return Check("conversations.join", ok=False, text=f"The bot is not in #{name}. {error.detail}", hint=hint)
         return Check("conversations.join", ok=True, text=f"The bot entered #{name}.")
+
+
+def slack(address: str) -> Callable[[Secret, str], SlackChannel]:
+    """Return what opens a channel of the Slack at `address`, all over one pool of connections."""
+
+    @cache
+    def pool() -> httpx2.Client:
+        return client(address, timeout_s=_TIMEOUT_S)
+
+    def opened(token: Secret, channel: str) -> SlackChannel:
+        return SlackChannel(api=SlackApi(pool(), token), channel=channel)
+
+    return opened
 
 
 def _again(_entry: Entry) -> None:
