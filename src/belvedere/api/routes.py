@@ -1,0 +1,28 @@
+"""The one table of routes of this door, from which the rules, the description, the docs and the tests are made."""
+
+from typing import Final
+
+from belvedere.api import (
+    credentials,
+    dashboards,
+    deliveries,
+    installation,
+    jobs,
+    people,
+    stores,
+    tenants,
+    users,
+)
+from belvedere.api.model import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *installation.ROUTES,
+    *users.ROUTES,
+    *credentials.ROUTES,
+    *tenants.ROUTES,
+    *stores.ROUTES,
+    *dashboards.ROUTES,
+    *deliveries.ROUTES,
+    *jobs.ROUTES,
+    *people.ROUTES,
+)

@@ -1,0 +1,209 @@
+"""`/tenants`: tenants in the words of the product, with their plans and steps."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from belvedere.api.model import Answer, Call, Flag, NoQuery, Paging, Route, on, paged, reference
+from belvedere.api.users import is_gone
+from belvedere.kernel.plan import Plan, render
+from belvedere.tenants.model import StepRecord, Tenant
+
+
+class TenantView(msgspec.Struct, frozen=True):
+    """A tenant. `id` is its number on every path; `problem` is what stands in the way of its readiness."""
+
+    id: int
+    uuid: str
+    name: str
+    slug: str
+    kind: str
+    state: str
+    problem: str
+    steps_done: int
+    steps_total: int
+    created_at: datetime
+    created_by: str
+
+
+class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes a tenant."""
+
+    name: str
+    kind: str = "tables"
+
+
+class MadeTenant(TenantView, frozen=True):
+    """A new tenant with its API key, which is shown this once."""
+
+    api_key: str
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A new API key, shown this once. The old one ended."""
+
+    api_key: str
+
+
+class TenantsQuery(Paging, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filter of the list: a part of the name, a state."""
+
+    text: str = ""
+    state: str = ""
+
+
+class TenantDeletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to delete: `confirm` is the tenant's name."""
+
+    confirm: str = ""
+    keep_data: Flag = "0"
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """One field that a step changes."""
+
+    field: str
+    old: str
+    new: str
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """One step of a plan: `sign` is `+`, `~` or `-`."""
+
+    key: str
+    sign: str
+    title: str
+    target: str
+    changes: list[ChangeView]
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """What would be done now; `text` is the same for people. No steps: nothing differs from what should be."""
+
+    subject: str
+    summary: str
+    steps: list[PlanStep]
+    text: str
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """One step of a tenant's provisioning or removal, with how far it is."""
+
+    key: str
+    room: str
+    sign: str
+    title: str
+    target: str
+    state: str
+    error: str | None
+    next_try_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def members(tenant: Tenant) -> dict[str, Any]:
+    """Return a tenant's members as the API names them."""
+    return {
+        "id": tenant.serial, "uuid": str(tenant.id), "name": tenant.name, "slug": tenant.slug, "kind": tenant.kind,
+        "state": tenant.state, "problem": tenant.problem, "steps_done": tenant.steps_done,
+        "steps_total": tenant.steps_total, "created_at": tenant.created_at, "created_by": tenant.created_by,
+    }
+
+
+def view_plan(plan: Plan[Any]) -> PlanView:
+    """Render a plan."""
+    steps = [
+        PlanStep(step.key, step.sign, step.title, step.target,
+                 [ChangeView(change.field, change.old, change.new) for change in step.changes])
+        for step in plan.steps
+    ]
+    return PlanView(plan.subject, plan.summary(), steps, render(plan))
+
+
+def view_step(step: StepRecord) -> StepView:
+    """Render a step."""
+    return StepView(step.key, step.room, step.sign, step.title, step.target, step.state, step.error,
+                    step.next_try_at, step.started_at, step.ended_at)
+
+
+def listed(call: Call[TenantsQuery, None]) -> Answer:
+    """List tenants by number."""
+    query = call.query
+    page = call.services.tenants.list(
+        call.actor, text=query.text, state=query.state, after=query.after, limit=query.limit
+    )
+    return paged(page, lambda tenant: TenantView(**members(tenant)))
+
+
+def create(call: Call[NoQuery, NewTenant]) -> Answer:
+    """Make a tenant. `Prefer: wait=N` answers when its place is ready, at most N seconds later."""
+    tenant, key = call.services.tenants.create(call.actor, call.body.name, kind=call.body.kind)
+    if call.wait_s:
+        tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
+    made = MadeTenant(**members(tenant), api_key=key.reveal())
+    return Answer(made, 201, headers={"Location": f"/api/v1/tenants/{tenant.slug}"})
+
+
+def one(call: Call[NoQuery, None]) -> Answer:
+    """Return one tenant; the path takes its number, slug or name. `Prefer: wait=N` waits until it is ready."""
+    reached = reference(call.path["tenant"])
+    if call.wait_s:
+        tenant = call.services.tenants.wait(call.actor, reached, most_s=call.wait_s)
+    else:
+        tenant = call.services.tenants.get(call.actor, reached)
+    return Answer(TenantView(**members(tenant)))
+
+
+def delete(call: Call[TenantDeletion, None]) -> Answer:
+    """Send a tenant on its way out: 202 while that is at work, 204 when `Prefer: wait=N` saw its end."""
+    tenants = call.services.tenants
+    reached = call.serial()
+    tenant = tenants.delete(
+        call.actor, reached, confirm=call.query.confirm, keep_data=on(call.query.keep_data)
+    )
+    if call.wait_s and is_gone(call, reached, call.wait_s):
+        return Answer(None, 204)
+    return Answer(TenantView(**members(tenant)), 202)
+
+
+def plan(call: Call[NoQuery, None]) -> Answer:
+    """Compare a tenant's place with what it should be, and return the steps that would make it so."""
+    return Answer(view_plan(call.services.stores.plan(call.actor, call.serial())))
+
+
+def steps(call: Call[NoQuery, None]) -> Answer:
+    """List the steps of a tenant's provisioning or removal."""
+    return Answer([view_step(step) for step in call.services.tenants.steps(call.actor, call.serial())])
+
+
+def retry(call: Call[NoQuery, None]) -> Answer:
+    """Carry out a tenant's plan now, whatever state it is in. `Prefer: wait=N` waits for the end."""
+    tenant = call.services.tenants.retry(call.actor, call.serial())
+    if call.wait_s:
+        tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
+    return Answer(TenantView(**members(tenant)), 202)
+
+
+def rotate_key(call: Call[NoQuery, None]) -> Answer:
+    """Replace a tenant's API key."""
+    return Answer(NewKey(call.services.tenants.rotate_key(call.actor, call.serial()).reveal()))
+
+
+_ONE: Final = "/tenants/{tenant}"
+
+ROUTES: Final = (
+    Route("GET", "/tenants", "tenants.list", "List tenants", listed, list[TenantView], query=TenantsQuery),
+    Route("POST", "/tenants", "tenants.create", "Make a tenant", create, MadeTenant, body=NewTenant, status=201,
+          refusals=(400, 403, 409), secret=True, waits=True),
+    Route("GET", _ONE, "tenants.get", "One tenant", one, TenantView, refusals=(404,), waits=True),
+    Route("DELETE", _ONE, "tenants.delete", "Delete a tenant", delete, TenantView, query=TenantDeletion, status=202,
+          refusals=(400, 403, 404), waits=True),
+    Route("GET", _ONE + "/plan", "tenants.plan", "What differs from what should be", plan, PlanView, refusals=(404,)),
+    Route("GET", _ONE + "/steps", "tenants.steps", "Steps and how far they are", steps, list[StepView],
+          refusals=(404,)),
+    Route("POST", _ONE + "/retry", "tenants.retry", "Carry out the plan now", retry, TenantView, status=202,
+          refusals=(403, 404), waits=True),
+    Route("POST", _ONE + "/key", "tenants.rotate-key", "Replace the API key", rotate_key, NewKey,
+          refusals=(403, 404), secret=True),
+)

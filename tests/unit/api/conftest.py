@@ -1,0 +1,78 @@
+"""The REST door on the real services and a real database, called through Flask's own client."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from belvedere.api.blueprint import blueprint
+from belvedere.app import Services, build
+from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.db import Database
+from belvedere.kernel.settings import Settings
+
+ADMIN = Actor(name="dana", role=Role.ADMIN, door="cli")
+
+
+@pytest.fixture
+def services(database: Database, tmp_path: Path) -> Iterator[Services]:
+    made = build(Settings(home=str(tmp_path), database_url=database.url, pool_size=6, max_body_bytes=1_000_000))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def flask(services: Services) -> Flask:
+    app = Flask(__name__)
+    app.register_blueprint(blueprint(services))
+    return app
+
+
+@dataclass
+class Caller:
+    """Somebody with a token."""
+
+    client: FlaskClient
+    token: str = ""
+
+    def __call__(self, method: str, path: str, **arguments: object):
+        headers = dict(arguments.pop("headers", {}))  # type: ignore[call-overload]
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **arguments)
+
+
+@pytest.fixture
+def anyone(flask: Flask) -> Caller:
+    return Caller(flask.test_client())
+
+
+@pytest.fixture
+def dana(services: Services, anyone: Caller) -> Caller:
+    """An admin of the installation."""
+    _, secret = services.tokens.create(ADMIN, name="dana", role=Role.ADMIN)
+    return Caller(anyone.client, secret.reveal())
+
+
+@pytest.fixture
+def viewer(services: Services, anyone: Caller) -> Caller:
+    """An operator who may only look."""
+    _, secret = services.tokens.create(ADMIN, name="viewer", role=Role.VIEWER)
+    return Caller(anyone.client, secret.reveal())
+
+
+@pytest.fixture
+def alice(services: Services, anyone: Caller) -> Caller:
+    """The tenant alice, by its own key."""
+    _, key = services.tenants.create(ADMIN, "alice")
+    return Caller(anyone.client, key.reveal())
+
+
+@pytest.fixture
+def charlie(services: Services, anyone: Caller) -> Caller:
+    """Another tenant, a stranger to alice."""
+    _, key = services.tenants.create(ADMIN, "charlie")
+    return Caller(anyone.client, key.reveal())
