@@ -8,6 +8,7 @@ REACTIONS: Final[Reactions] = {
     "tenant.created": ["stores.provision"],
     "tenant.changed": ["stores.provision", "workspaces.provision"],
     "stores.ready": ["workspaces.provision"],
+    "workspace.ready": ["dashboards.reconcile-tenant"],
     "tables.changed": ["dashboards.reconcile"],
     "dashboard.changed": ["previews.capture"],
     "dashboard.removed": ["previews.forget"],

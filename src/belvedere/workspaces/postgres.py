@@ -44,7 +44,7 @@ def compose_defaults(model: Model, roles: Sequence[str], dialect: Dialect) -> sq
     order = write("{} DESC NULLS LAST, ", dialect.name(model.run)) if model.run else sql.SQL("")
     return write(
         "WITH {} SELECT {names} FROM base WHERE {filled} ORDER BY {order}{names} LIMIT 1",
-        _base(model, dialect, wanted, ()), names=names, filled=filled, order=order)
+        _base(model, dialect, wanted, model.variables), names=names, filled=filled, order=order)
 
 
 def compose_left_out(model: Model, roles: Iterable[str], dialect: Dialect) -> sql.Composed | None:
@@ -94,7 +94,8 @@ def _base(model: Model, dialect: Dialect, roles: set[str], variables: Iterable[V
     conditions += [moment] if moment is not None else []
     return write(
         "base AS (SELECT * FROM (SELECT {columns} FROM {schema}.{table}) AS read{where})",
-        columns=sql.SQL(", ").join(columns or [sql.SQL("1 AS one")]), schema=dialect.name(model.schema), table=dialect.name(model.table),
+        columns=sql.SQL(", ").join(columns or [sql.SQL("1 AS one")]),
+        schema=dialect.name(model.schema), table=dialect.name(model.table),
         where=_where(conditions))
 
 
@@ -119,7 +120,7 @@ class _Parts:
         """Write `WITH base, runs, data` and whatever a kind needs besides."""
         model, query = self.model, self.query
         parts: list[sql.Composable] = [_base(model, self.dialect, roles_of(model, query), model.variables)]
-        conditions = [self.condition(condition) for condition in query.where]
+        conditions: list[sql.Composable] = [self.condition(condition) for condition in query.where]
         source: sql.Composable = sql.SQL("base")
         if self.runs:
             parts.append(self._runs_cte())
@@ -255,9 +256,10 @@ def _aggregate(parts: _Parts) -> sql.Composed:
 def _rows(parts: _Parts) -> sql.Composed:
     """Columns: each of `fields`."""
     columns = [write("{} AS {}", parts.shown(role), parts.name(role)) for role in parts.query.fields]
+    order = write(" ORDER BY {}", parts.ordered(sql.SQL("1"))) if parts.query.order else sql.Composed([])
     return write(
-        "{} SELECT {} FROM data ORDER BY {} LIMIT {}", parts.ctes(), sql.SQL(", ").join(columns),
-        parts.ordered(sql.SQL("1")), sql.Literal(parts.query.limit + 1))
+        "{} SELECT {} FROM data{} LIMIT {}", parts.ctes(), sql.SQL(", ").join(columns), order,
+        sql.Literal(parts.query.limit + 1))
 
 
 def _histogram(parts: _Parts) -> sql.Composed:

@@ -1,0 +1,127 @@
+"""From a relation to the dashboard it should have: profile, classify, bind; every way it can fail has a sentence.
+
+What is not here: comparing with what is stored and publishing (`service.py`).
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from belvedere.dashboards import postgres
+from belvedere.dashboards.bind import bind
+from belvedere.dashboards.classify import Profile, Shape, asked_values, classify
+from belvedere.dashboards.model import DashboardState
+from belvedere.dashboards.store import Desired
+from belvedere.dashboards.template import catalogue, find
+from belvedere.kernel.errors import Later
+from belvedere.workspaces.viewer.store import words
+
+
+class Column(Protocol):
+    """A column as the stores room describes it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """Its type, as `format_type` writes it."""
+        ...
+
+
+class Seen(Protocol):
+    """A relation as the stores room describes it."""
+
+    @property
+    def oid(self) -> int:
+        """Its number; a table made anew has another."""
+        ...
+
+    @property
+    def schema(self) -> str:
+        """Its schema."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is: table, view and so on."""
+        ...
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """Its columns."""
+        ...
+
+    @property
+    def rows_estimate(self) -> int | None:
+        """How many rows the server believes it has."""
+        ...
+
+    @property
+    def readable(self) -> bool:
+        """Whether the tenant's reader may select from it."""
+        ...
+
+
+Reader = Callable[[UUID], Any]
+
+
+def shape_of(relation: Seen, database: str, store_kind: str) -> Shape:
+    """Describe a relation as the classifier takes it."""
+    columns = tuple((str(column.name), str(column.type)) for column in relation.columns)
+    return Shape(database, relation.schema, relation.name, columns, relation.kind, store_kind)
+
+
+def fingerprint(relation: Seen, override: str | None) -> str:
+    """Name what the answer depends on besides the rows: columns, override, and the catalogue of this program."""
+    parts = [
+        str(relation.oid), relation.kind, override or "", _CATALOGUE,
+        *(f"{column.name}\0{column.type}" for column in relation.columns),
+    ]
+    return hashlib.sha256("\1".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def look(
+    reader: Reader, relation: Seen, *, tenant: int, store_id: UUID, database: str, store_kind: str,
+    override: str | None,
+) -> Desired | None:
+    """Say what dashboard a relation should have; None when it vanished while it was looked at."""
+    shape = shape_of(relation, database, store_kind)
+    state, message, seen = DashboardState.READY, "", Profile()
+    estimate = relation.rows_estimate
+    try:
+        with reader(store_id) as connection:
+            seen = postgres.profile(connection, shape, asked_values(shape), rows_estimate=estimate)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return None
+    except psycopg.errors.UndefinedColumn:
+        state, message = DashboardState.WAITING, "Its columns changed while it was looked at."
+    except psycopg.errors.InsufficientPrivilege:
+        state = DashboardState.NEEDS_YOU
+        message = "The tenant's reader may not read it. As its owner: GRANT SELECT ON it TO the reader."
+    except psycopg.OperationalError as error:
+        state, message = DashboardState.WAITING, words(error)
+    except psycopg.Error as error:
+        state, message = DashboardState.NEEDS_YOU, f"It cannot be read: {words(error)}"
+    except Later as error:
+        state, message = DashboardState.WAITING, error.detail
+    found = classify(shape, seen, override=override)
+    template = find(found.chosen.template) or catalogue()[-1]
+    model = bind(template, shape, found.chosen, guess=found.guess)
+    return Desired(
+        tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
+        found, state, message)
+
+
+_CATALOGUE: Final = hashlib.sha256(msgspec.json.encode(catalogue())).hexdigest()[:16]

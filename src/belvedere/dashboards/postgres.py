@@ -1,0 +1,80 @@
+"""A bounded look at a tenant's relation, as its reader: how many values have the shape of a number or a time.
+
+Nothing of a tenant's is evaluated but by its own reader in a read-only transaction with `search_path =
+pg_catalog`. What is not here: what the counts mean (`classify.py`), panels' queries (`workspaces/postgres.py`).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from belvedere.dashboards.classify import ColumnProfile, Profile, Shape
+from belvedere.workspaces.dialect import write
+from belvedere.workspaces.reading import NUMBER, PLAIN_TIME, ZONED_TIME, as_text, stored_as
+from belvedere.workspaces.viewer.store import run
+
+SAMPLED_ROWS: Final = 5000
+_MOST_COLUMNS: Final = 200
+
+
+def profile(
+    connection: psycopg.Connection[Any], shape: Shape, asked: Sequence[tuple[str, str]], *, rows_estimate: int | None,
+    timeout_ms: int = 5000,
+) -> Profile:
+    """Look at the first rows of a relation.
+
+    Args:
+        connection: the reader's, in its transaction.
+        shape: names and types of the relation.
+        asked: pairs of column and pattern whose matches are counted as well.
+        rows_estimate: what the server believes the relation holds.
+        timeout_ms: how long this look may take.
+
+    Raises:
+        psycopg.Error: the relation cannot be read: it is gone, forbidden, slow, or a view that fails.
+    """
+    columns = shape.columns[:_MOST_COLUMNS]
+    with connection.transaction():
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
+        row = run(connection, _statement(shape, columns, asked))[0]
+    seen = {
+        name: ColumnProfile(
+            filled=row[f"filled{index}"], distinct=row[f"distinct{index}"], numbers=row.get(f"numbers{index}") or 0,
+            times=row.get(f"times{index}") or 0,
+            matches={
+                pattern: row[f"match{place}"] or 0
+                for place, (column, pattern) in enumerate(asked) if column == name and f"match{place}" in row
+            })
+        for index, (name, _) in enumerate(columns)
+    }
+    return Profile(row["looked"], seen, rows_estimate, whole=row["looked"] < SAMPLED_ROWS)
+
+
+def _statement(shape: Shape, columns: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]) -> sql.Composed:
+    read: list[sql.Composable] = [
+        write("{} AS {}", as_text(stored_as(kind), sql.Identifier(name)), sql.Identifier(f"c{index}"))
+        for index, (name, kind) in enumerate(columns)
+    ]
+    counts: list[sql.Composable] = [sql.SQL("count(*) AS looked")]
+    for index, (_, kind) in enumerate(columns):
+        value = sql.Identifier(f"c{index}")
+        counts.append(write(
+            "count(nullif(btrim({0}), '')) AS {1}, count(DISTINCT left({0}, 200)) AS {2}", value,
+            sql.Identifier(f"filled{index}"), sql.Identifier(f"distinct{index}")))
+        if stored_as(kind) in ("text", "other"):
+            counts.append(write(
+                "count(*) FILTER (WHERE {0} ~ {1}) AS {2}, count(*) FILTER (WHERE {0} ~ {3} OR {0} ~ {4}) AS {5}",
+                value, sql.Literal(NUMBER), sql.Identifier(f"numbers{index}"), sql.Literal(ZONED_TIME),
+                sql.Literal(PLAIN_TIME), sql.Identifier(f"times{index}")))
+    places = {name: index for index, (name, _) in enumerate(columns)}
+    for place, (column, pattern) in enumerate(asked):
+        if column in places:
+            counts.append(write(
+                "count(*) FILTER (WHERE {} ~ {}) AS {}", sql.Identifier(f"c{places[column]}"), sql.Literal(pattern),
+                sql.Identifier(f"match{place}")))
+    return write(
+        "SELECT {} FROM (SELECT {} FROM {}.{} LIMIT {}) AS sample", sql.SQL(", ").join(counts),
+        sql.SQL(", ").join(read or [sql.SQL("1 AS one")]), sql.Identifier(shape.schema), sql.Identifier(shape.name),
+        sql.Literal(SAMPLED_ROWS))

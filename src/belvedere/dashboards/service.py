@@ -1,0 +1,327 @@
+"""Tenants' dashboards: kept in step with their tables, listed, explained, overridden.
+
+What is not here: drawing them (`workspaces/viewer/`), pictures of them (`previews/`), the look at one table
+(`look.py`).
+"""
+
+import builtins
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from belvedere.audit.model import History
+from belvedere.dashboards import store
+from belvedere.dashboards.look import Seen, fingerprint, look
+from belvedere.dashboards.model import Dashboard, DashboardState, Why
+from belvedere.dashboards.template import find
+from belvedere.dashboards.to_grafana import to_grafana
+from belvedere.dashboards.to_view import to_view
+from belvedere.jobs.model import Queue
+from belvedere.kernel.actor import SYSTEM, Actor, Role
+from belvedere.kernel.clock import Now, utc_now
+from belvedere.kernel.db import Database, signal
+from belvedere.kernel.errors import Later, NotFound, Rejected, Stuck
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.ids import new_id
+from belvedere.kernel.page import Page
+from belvedere.workspaces.port import Publication
+from belvedere.workspaces.service import Workspaces
+from belvedere.workspaces.viewer.service import Shown
+
+_LOOK_AGAIN: Final = timedelta(hours=1)
+_KEEP_GONE_DAYS: Final = 30
+_AGAIN_S: Final = 5.0
+
+
+class StoreFacts(Protocol):
+    """A store, as far as dashboards need to know it."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def tenant_id(self) -> int:
+        """Whose it is."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """`timing_report`, `QOR` or `drc`."""
+        ...
+
+    @property
+    def database(self) -> str:
+        """Its database."""
+        ...
+
+
+class Stores(Protocol):
+    """What dashboards ask of the stores room."""
+
+    def get(self, actor: Actor, store_id: UUID) -> Any:  # noqa: ANN401  (a StoreFacts; the room has its own type)
+        """Return a store or raise NotFound."""
+        ...
+
+    def list(self, actor: Actor, serial: int) -> Any:  # noqa: ANN401
+        """Return a tenant's stores."""
+        ...
+
+    def stable_relations(self, store_id: UUID) -> Any:  # noqa: ANN401
+        """Return the relations that nobody is writing at this moment."""
+        ...
+
+    def reader(self, store_id: UUID) -> AbstractContextManager[Any]:
+        """Give the tenant's reader."""
+        ...
+
+
+class Dashboards:
+    """The dashboards of this installation."""
+
+    def __init__(
+        self, *, database: Database, history: History, queue: Queue, stores: Stores, workspaces: Workspaces,
+        base_url: str = "", now: Now = utc_now,
+    ) -> None:
+        """Take what it needs; `base_url` is put before addresses that are paths of the portal."""
+        self._database = database
+        self._history = history
+        self._queue = queue
+        self._stores = stores
+        self._workspaces = workspaces
+        self._base_url = base_url.rstrip("/")
+        self._now = now
+
+    def list(
+        self, actor: Actor, *, tenant: int | None = None, after: str | None = None, limit: int = 50, text: str = "",
+        table: str = "",
+    ) -> Page[Dashboard]:
+        """Return dashboards, newest first: of one tenant, or of all for operators."""
+        wanted = actor.tenant if tenant is None else tenant
+        actor.must(Role.VIEWER, wanted)
+        start = _uuid(after) if after else None
+        with self._database.for_actor(actor) as connection:
+            found = store.page(
+                connection, tenant=wanted, after=start, limit=limit + 1, text=text.strip(), table=table)
+            total = store.count(connection, wanted)
+        shown = [self._addressed(dashboard) for dashboard in found[:limit]]
+        return Page(shown, str(shown[-1].id) if len(found) > limit else None, total)
+
+    def get(self, actor: Actor, dashboard_id: UUID | str) -> Dashboard:
+        """Find a dashboard.
+
+        Raises:
+            NotFound: there is none, or it is not this actor's to see.
+        """
+        with self._database.for_actor(actor) as connection:
+            found = store.get(connection, _uuid(dashboard_id))
+        if found is None:
+            raise NotFound
+        actor.must(Role.VIEWER, found.tenant_id)
+        return self._addressed(found)
+
+    def shown(self, actor: Actor, dashboard_id: UUID) -> Shown:
+        """Find a dashboard for the viewer: its store, typed model and layout."""
+        with self._database.for_actor(actor) as connection:
+            found = store.drawn(connection, dashboard_id)
+        if found is None:
+            raise NotFound
+        tenant, store_id, model, version = found
+        actor.must(Role.VIEWER, tenant)
+        return Shown(dashboard_id, store_id, model, to_view(model, dashboard_id), version)
+
+    def why(self, actor: Actor, dashboard_id: UUID | str) -> Why:
+        """Explain a dashboard: matched columns, score, runner-up, what is missing, and any override."""
+        with self._database.for_actor(actor) as connection:
+            found = store.explained(connection, _uuid(dashboard_id))
+        if found is None:
+            raise NotFound
+        actor.must(Role.VIEWER, found["tenant_id"])
+        classified = found["why"]
+        chosen = classified.chosen
+        return Why(
+            template=chosen.template, family=chosen.family, score=chosen.score, needed=chosen.needed,
+            matched=chosen.columns, runner_up=classified.runner_up, candidates=classified.candidates,
+            missing=chosen.missing, reasons=chosen.reasons, guess=classified.guess,
+            rows_looked_at=classified.rows_looked_at, whole=classified.whole, looked_at=found["looked_at"],
+            override=found["override_template"] or "", override_reason=found["override_reason"],
+            override_by=found["override_by"])
+
+    def override(self, actor: Actor, dashboard_id: UUID | str, template: str, reason: str) -> Why:
+        """Show a table under another template until the override is removed with an empty template.
+
+        Raises:
+            Rejected: there is no such template, a column that it needs is missing, or no reason is given.
+        """
+        current = self.get(actor, dashboard_id)
+        actor.must(Role.OPERATOR, current.tenant_id)
+        why = self.why(actor, current.id)
+        if template:
+            _check_override(why, template, reason)
+        with (
+            self._history.action(
+                actor, "dashboard.override", current.title, tenant=current.tenant_id, template=template,
+                reason=reason),
+            self._database.for_actor(actor) as connection,
+        ):
+            store.override(connection, current.id, template or None, reason.strip(), actor.name if template else "")
+            self._queue.enqueue(connection, "dashboards.reconcile", str(current.store_id))
+            signal(connection, f"dashboard.{current.id}")
+            failpoint("dashboards.override.before-commit")
+        return self.why(actor, current.id)
+
+    def create(self, actor: Actor, serial: int, database: str, table: str) -> Dashboard:
+        """Make the dashboard of a table now, without waiting for the watch; an existing one is returned.
+
+        Raises:
+            NotFound: the tenant has no such database, or it has no such table yet.
+        """
+        actor.must(Role.OPERATOR, serial)
+        facts = next((one for one in self._stores.list(actor, serial) if one.database == database), None)
+        if facts is None:
+            message = f"There is no database `{database}` here."
+            raise NotFound(message)
+        with self._history.action(actor, "dashboard.create", f"{database}.{table}", tenant=serial):
+            self.reconcile(facts.id)
+            page = self.list(actor, tenant=serial, table=table, limit=50)
+            found = next((one for one in page.items if one.store_id == facts.id), None)
+            if found is None:
+                message = f"No table `{table}` is ready in `{database}`. Write it, then try again."
+                raise NotFound(message)
+        return found
+
+    def reconcile_all(self) -> None:
+        """Look at every store again, as the safety net behind the watch; drop what went long ago."""
+        with self._database.transaction() as connection:
+            store.forget_gone(connection, _KEEP_GONE_DAYS)
+            for store_id in store.stores(connection):
+                self._queue.enqueue(connection, "dashboards.reconcile", str(store_id))
+
+    def reconcile_tenant(self, serial: int) -> None:
+        """Look at every store of a tenant, now that its workspace is open."""
+        found = self._stores.list(SYSTEM, serial)
+        with self._database.transaction() as connection:
+            for one in found:
+                self._queue.enqueue(connection, "dashboards.reconcile", str(one.id))
+
+    def reconcile(self, store_id: UUID | str) -> None:
+        """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.
+
+        Raises:
+            Later: some table or the workspace did not answer; the rest is done.
+        """
+        key = _uuid(store_id)
+        try:
+            facts = self._stores.get(SYSTEM, key)
+        except NotFound:
+            return
+        relations = [*self._stores.stable_relations(key)]
+        with self._database.transaction() as connection:
+            stored = {(one.schema, one.table): one for one in store.of_store(connection, key)}
+        held = self._look(facts, relations, stored)
+        self._part(facts, {(r.schema, r.name) for r in relations}, stored)
+        failpoint("dashboards.reconcile.before-publish")
+        self._publish(facts)
+        if held:
+            raise Later(held, retry_in_s=_AGAIN_S)
+
+    def _look(
+        self, facts: StoreFacts, relations: builtins.list[Seen], stored: dict[tuple[str, str], store.Stored]
+    ) -> str:
+        held = ""
+        for relation in relations:
+            known = stored.get((relation.schema, relation.name))
+            override = known.override if known else None
+            if known and self._is_current(known, fingerprint(relation, override)):
+                continue
+            desired = look(
+                self._stores.reader, relation, tenant=facts.tenant_id, store_id=facts.id, database=facts.database,
+                store_kind=facts.kind, override=override)
+            if desired is None:
+                continue
+            if desired.state is DashboardState.WAITING:
+                held = desired.message
+            with self._database.transaction() as connection:
+                written = store.put(
+                    connection, new_id(), desired, working=desired.state is DashboardState.READY)
+                if written and written[1]:
+                    signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
+        return held
+
+    def _is_current(self, known: store.Stored, seen: str) -> bool:
+        fresh = self._now() - known.looked_at < _LOOK_AGAIN
+        return known.state in ("ready", "working") and known.seen == seen and fresh
+
+    def _part(
+        self, facts: StoreFacts, standing: set[tuple[str, str]], stored: dict[tuple[str, str], store.Stored]
+    ) -> None:
+        lost = [one for place, one in stored.items() if place not in standing and one.state != "gone"]
+        if not lost:
+            return
+        for one in lost:
+            self._workspaces.retract(facts.tenant_id, one.id)
+        names = ", ".join(one.table for one in lost)
+        with (
+            self._history.action(SYSTEM, "dashboard.remove", names[:200], tenant=facts.tenant_id, count=len(lost)),
+            self._database.transaction() as connection,
+        ):
+            store.part(connection, [one.id for one in lost])
+            for one in lost:
+                self._queue.emit(connection, "dashboard.removed", str(one.id))
+                signal(connection, f"dashboard.{one.id}")
+            signal(connection, f"tenant.{facts.tenant_id}")
+            failpoint("dashboards.part.before-commit")
+
+    def _publish(self, facts: StoreFacts) -> None:
+        with self._database.transaction() as connection:
+            waiting = store.working(connection, facts.id)
+        for dashboard_id, model in waiting:
+            document = to_grafana(model, dashboard_id, datasource=f"{facts.id}")
+            publication = Publication(dashboard_id, facts.id, model, document)
+            with self._history.action(SYSTEM, "dashboard.publish", model.title, tenant=facts.tenant_id):
+                try:
+                    url = self._workspaces.publish(facts.tenant_id, publication)
+                except Stuck as error:
+                    self._hold(facts, dashboard_id, error.detail)
+                    continue
+                failpoint("dashboards.publish.before-commit")
+                with self._database.transaction() as connection:
+                    if store.publish(connection, dashboard_id, url):
+                        self._queue.emit(connection, "dashboard.changed", str(dashboard_id))
+                        signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{dashboard_id}")
+                failpoint("dashboards.publish.after-commit")
+
+    def _hold(self, facts: StoreFacts, dashboard_id: UUID, message: str) -> None:
+        with self._database.transaction() as connection:
+            store.hold(connection, dashboard_id, DashboardState.NEEDS_YOU, message)
+            signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{dashboard_id}", "attention")
+
+    def _addressed(self, dashboard: Dashboard) -> Dashboard:
+        if dashboard.url.startswith("/"):
+            return replace(dashboard, url=self._base_url + dashboard.url)
+        return dashboard
+
+
+def _check_override(why: Why, template: str, reason: str) -> None:
+    claim = next((one for one in why.candidates if one.template == template), None)
+    if claim is None or find(template) is None:
+        message = f"There is no template `{template[:60]}`."
+        raise Rejected(message, field="template")
+    if claim.missing:
+        missing = ", ".join(claim.missing)
+        message = f"`{template}` needs {missing}, which this table does not have."
+        raise Rejected(message, field="template")
+    if not reason.strip():
+        message = "Enter a reason. Others see it here."
+        raise Rejected(message, field="reason")
+
+
+def _uuid(text: UUID | str) -> UUID:
+    try:
+        return text if isinstance(text, UUID) else UUID(text)
+    except ValueError:
+        raise NotFound from None
+

@@ -1,0 +1,74 @@
+"""The port: what Belvedere asks of the place where a tenant looks. Few verbs, each safe to repeat.
+
+The built-in viewer is the first implementation (`viewer/workspace.py`). Every implementation passes
+`tests/contract/test_workspace.py`.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+
+from belvedere.kernel.plan import Plan, Step
+from belvedere.workspaces.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose workspace: the tenant's serial number, name, and slug in addresses."""
+
+    tenant: int
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A dashboard as it is to be shown: the typed model, and its Grafana document for workspaces that take one."""
+
+    dashboard_id: UUID
+    store_id: UUID
+    model: Model
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Workspace(Protocol):
+    """Where tenants look. Vendor errors come out as `Rejected`, `Later` or `Stuck`."""
+
+    kind: str
+
+    def plan(self, place: Place, *, wanted: bool = True) -> Plan[str]:
+        """Compare the tenant's workspace with what it should be (or with its absence), and say what to do."""
+        ...
+
+    def apply(self, place: Place, step: Step[str]) -> None:
+        """Do one step. Planning after all steps gives an empty plan."""
+        ...
+
+    def publish(self, place: Place, publication: Publication) -> str:
+        """Show a dashboard, or show it anew, and return its address: whole, or a path of the portal.
+
+        The address of one dashboard never changes; publishing the same again changes nothing.
+        """
+        ...
+
+    def retract(self, place: Place, dashboard_id: UUID) -> None:
+        """Stop showing a dashboard. One that is not shown is no error."""
+        ...
+
+
+class Readers(Protocol):
+    """The one way to tenants' rows."""
+
+    def reader(self, store_id: UUID) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """Give a connection of the tenant's reader in a read-only transaction that is always rolled back.
+
+        `search_path` is `pg_catalog`, times are in UTC, statements have a time-out.
+
+        Raises:
+            Later: the store does not answer, or all its connections are in use.
+        """
+        ...
