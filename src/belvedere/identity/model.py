@@ -31,23 +31,14 @@ class Operator:
         return Actor(name=self.name, role=self.role, door=door, origin=origin, request_id=request_id)
 
 
-class SessionKind(StrEnum):
-    """Whose browser: a person's, or ours while it takes the picture of one dashboard."""
-
-    OPERATOR = "operator"
-    CAPTURE = "capture"
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """One signed-in browser.
 
-    `csrf` is what forms carry; it is derived from the cookie, so the database cannot give it away. A capture
-    session is confined to `dashboard_id`: the pages' door refuses it everything else.
+    `csrf` is what forms carry; it is derived from the cookie, so the database cannot give it away.
     """
 
     id: UUID
-    kind: SessionKind
     actor: Actor
     csrf: str
     created_at: datetime
@@ -55,8 +46,6 @@ class Session:
     expires_at: datetime
     origin: str
     agent: str
-    operator_id: UUID | None = None
-    dashboard_id: UUID | None = None
     must_change_password: bool = False
 
     def has_csrf(self, given: str) -> bool:

@@ -1,6 +1,7 @@
 """Sessions: what a browser carries after signing in. The cookie is random; the database keeps its hash.
 
-What is not here: proving who one is (`accounts.py`), the cookie's attributes (`web/accounts.py`).
+What is not here: proving who one is (`accounts.py`), the cookie's attributes (`web/accounts.py`), the session of our
+own browser while it takes a picture (`previews/tokens.py`).
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from psycopg.rows import DictRow
 
 from belvedere.audit.model import History
 from belvedere.identity import store
-from belvedere.identity.model import Operator, Session, SessionKind
+from belvedere.identity.model import Operator, Session
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Database
@@ -24,12 +25,6 @@ from belvedere.kernel.secret import Secret
 
 ABSOLUTE_END: Final = timedelta(days=7)
 """A session ends then, however busy it was."""
-
-CAPTURE_END: Final = timedelta(minutes=5)
-"""How long our own browser may look at the one dashboard that it takes a picture of."""
-
-PREVIEW_NAME: Final = "Belvedere preview"
-"""Who a capture session is, in the history and on the page."""
 
 _TOUCH_EVERY: Final = timedelta(minutes=1)
 _AGENT_LENGTH: Final = 200
@@ -67,26 +62,13 @@ class Sessions:
         Returns:
             The cookie's value.
         """
-        return self._open(
-            SessionKind.OPERATOR, ABSOLUTE_END, origin, agent, operator_id=operator.id, replacing=replacing
-        )
-
-    def open_capture(self, tenant: int, dashboard_id: UUID) -> Secret:
-        """Open a session for our own browser: one tenant, one dashboard, five minutes."""
-        return self._open(SessionKind.CAPTURE, CAPTURE_END, "", PREVIEW_NAME, tenant=tenant, dashboard_id=dashboard_id)
-
-    def _open(
-        self, kind: SessionKind, life: timedelta, origin: str, agent: str, *, operator_id: UUID | None = None,
-        tenant: int | None = None, dashboard_id: UUID | None = None, replacing: Secret | None = None,
-    ) -> Secret:
         cookie, now = Secret(secrets.token_urlsafe(32)), self._now()
         with self._database.transaction() as connection:
             if replacing:
                 store.end_session(connection, cookie_hash(replacing))
             store.add_session(connection, {
-                "id": new_id(), "cookie_hash": cookie_hash(cookie), "kind": kind, "operator_id": operator_id,
-                "tenant_id": tenant, "dashboard_id": dashboard_id, "origin": origin,
-                "agent": agent[:_AGENT_LENGTH].replace("\0", ""), "now": now, "expires_at": now + life,
+                "id": new_id(), "cookie_hash": cookie_hash(cookie), "operator_id": operator.id, "origin": origin,
+                "agent": agent[:_AGENT_LENGTH].replace("\0", ""), "now": now, "expires_at": now + ABSOLUTE_END,
             })  # fmt: skip
         return cookie
 
@@ -152,18 +134,9 @@ class Sessions:
 
 
 def _session(row: DictRow, csrf: str, origin: str, request_id: str) -> Session:
-    kind = SessionKind(row["kind"])
-    is_capture = kind is SessionKind.CAPTURE
-    actor = Actor(
-        name=PREVIEW_NAME if is_capture else row["name"],
-        role=Role.VIEWER if is_capture else Role(row["role"]),
-        tenant=row["tenant_id"],
-        door="capture" if is_capture else "portal",
-        origin=origin,
-        request_id=request_id,
-    )
+    actor = Actor(row["name"], Role(row["role"]), door="portal", origin=origin, request_id=request_id)
     return Session(
-        id=row["id"], kind=kind, actor=actor, csrf=csrf, created_at=row["created_at"], seen_at=row["seen_at"],
-        expires_at=row["expires_at"], origin=row["origin"], agent=row["agent"], operator_id=row["operator_id"],
-        dashboard_id=row["dashboard_id"], must_change_password=bool(row["must_change_password"]),
+        id=row["id"], actor=actor, csrf=csrf, created_at=row["created_at"], seen_at=row["seen_at"],
+        expires_at=row["expires_at"], origin=row["origin"], agent=row["agent"],
+        must_change_password=row["must_change_password"],
     )  # fmt: skip

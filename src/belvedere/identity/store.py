@@ -107,18 +107,16 @@ def touch_sign_in(connection: Connection, operator_id: UUID, now: datetime) -> N
 def add_session(connection: Connection, values: dict[str, object]) -> None:
     """Insert a session, and clear away those that ended long ago."""
     connection.execute(
-        "INSERT INTO session (id, cookie_hash, kind, operator_id, tenant_id, dashboard_id, origin, agent, created_at, "
-        "seen_at, expires_at) VALUES (%(id)s, %(cookie_hash)s, %(kind)s, %(operator_id)s, %(tenant_id)s, "
-        "%(dashboard_id)s, %(origin)s, %(agent)s, %(now)s, %(now)s, %(expires_at)s)",
+        "INSERT INTO session (id, cookie_hash, operator_id, origin, agent, created_at, seen_at, expires_at) VALUES "
+        "(%(id)s, %(cookie_hash)s, %(operator_id)s, %(origin)s, %(agent)s, %(now)s, %(now)s, %(expires_at)s)",
         values,
     )
     connection.execute("DELETE FROM session WHERE expires_at < %(now)s::timestamptz - interval '7 days'", values)
 
 
 _SESSION: Final[LiteralString] = (
-    "SELECT session.id, kind, operator_id, tenant_id, dashboard_id, origin, agent, session.created_at, seen_at, "
-    "expires_at, operator.name, operator.role, operator.must_change_password FROM session "
-    "LEFT JOIN operator ON operator.id = operator_id "
+    "SELECT session.id, origin, agent, session.created_at, seen_at, expires_at, operator.name, operator.role, "
+    "operator.must_change_password FROM session JOIN operator ON operator.id = operator_id "
 )
 
 

@@ -20,18 +20,12 @@ CREATE UNIQUE INDEX operator_email ON operator (lower(email));
 CREATE TABLE session (
     id uuid PRIMARY KEY,
     cookie_hash bytea NOT NULL UNIQUE,
-    kind text NOT NULL CHECK (kind IN ('operator', 'capture')),
-    operator_id uuid REFERENCES operator ON DELETE CASCADE,
-    -- A capture session sees one dashboard of one tenant and nothing else.
-    tenant_id bigint,
-    dashboard_id uuid,
+    operator_id uuid NOT NULL REFERENCES operator ON DELETE CASCADE,
     origin text NOT NULL,
     agent text NOT NULL,
     created_at timestamptz NOT NULL,
     seen_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL,
-    CHECK (CASE kind WHEN 'operator' THEN operator_id IS NOT NULL
-                     ELSE tenant_id IS NOT NULL AND dashboard_id IS NOT NULL END)
+    expires_at timestamptz NOT NULL
 );
 CREATE INDEX session_operator ON session (operator_id);
 CREATE INDEX session_expires ON session (expires_at);
