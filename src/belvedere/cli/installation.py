@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -229,8 +230,12 @@ def _part(name: str) -> Settings:
 
 @click.command()
 @click.option("--changed", is_flag=True, help="Only those whose value is not the default.")
-def settings(*, changed: bool) -> None:
+@click.option("--env-file", is_flag=True, help="Print a .env file with every setting at its default, commented out.")
+def settings(*, changed: bool, env_file: bool) -> None:
     """Show each setting with its value, where that came from and what it means. Secrets are masked."""
+    if env_file:
+        click.echo(env_example(), nl=False)
+        return
     values = load()
     rows = [
         {"name": one.name, "value": values.shown(one.attribute), "source": values.origin(one.attribute).source,
@@ -245,6 +250,22 @@ def settings(*, changed: bool) -> None:
          "HELP": lambda row: row["help"]},
         empty="Every setting has its default.",
     )
+
+
+def env_example() -> str:
+    """Return the text of `.env.example`: every setting with its default, its meaning and its other names."""
+    lines = ["# Copy this file to .env and set what you need; every setting stands here with its default.",
+             "# Written by `belvedere settings --env-file`."]
+    section = ""
+    for one in described():
+        if one.section != section:
+            section = one.section
+            lines += ["", f"# --- {section} ---"]
+        lines += ["", *(f"# {line}" for line in textwrap.wrap(one.help, 116))]
+        if one.aliases:
+            lines.append(f"# Also read as: {', '.join(one.aliases)}.")
+        lines.append(f"#{one.name}={one.default}")
+    return "\n".join(lines) + "\n"
 
 
 @click.command()

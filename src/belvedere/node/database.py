@@ -7,7 +7,6 @@ databases included, is done by the provisioning role, whose generated password s
 
 import hashlib
 import importlib
-import importlib.util
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,8 +169,9 @@ def _sibling(connection: Connection, name: str) -> str:
 
 def _prepare_server(connection: Connection) -> None:
     """Let the stores room do what only a superuser can: the locked-down template that tenants' databases are copied from."""
-    if importlib.util.find_spec("belvedere.stores.postgres") is not None:
-        importlib.import_module("belvedere.stores.postgres").prepare_server(connection)
+    prepare_server = getattr(importlib.import_module("belvedere.stores.postgres"), "prepare_server", None)
+    if prepare_server is not None:
+        prepare_server(connection)
 
 
 def _exists(connection: Connection, query: LiteralString, value: str) -> bool:
