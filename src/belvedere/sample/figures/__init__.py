@@ -1,0 +1,1 @@
+"""Figures that the sample loads; `README.md` names their source."""
