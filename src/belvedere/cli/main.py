@@ -133,7 +133,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _usage(error)
 
 
-def _run_in(context: click.Context) -> int:
+def _run_in(context: click.Context) -> int:  # noqa: PLR0911  (one line a way to end)
     try:
         belvedere.invoke(context)
     except BelvedereError as error:

@@ -146,7 +146,8 @@ def show_list(
         for item in items:
             click.echo(json_text(value(item), indent=False))
     elif form == "json":
-        click.echo(json_text({"items": [value(item) for item in items]} | ({"total": total} if total is not None else {})))
+        document: dict[str, Any] = {"items": [value(item) for item in items]}
+        click.echo(json_text(document | ({"total": total} if total is not None else {})))
     elif not items:
         note(empty)
     else:
@@ -240,6 +241,7 @@ def print_error(error: BelvedereError) -> None:
         next_step = f"the same again in {error.retry_in_s:.0f} s"
     text = error_text(what.removesuffix("."), why or None, next_step)
     first, _, rest = text.partition("\n")
-    coloured = style().color == "always" or (style().color == "auto" and sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+    at_terminal = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    coloured = style().color == "always" or (style().color == "auto" and at_terminal)
     click.echo((click.style(first, fg="red", bold=True) if coloured else first) + ("\n" + rest if rest else ""),
                err=True, color=coloured)

@@ -34,7 +34,7 @@ _FIRST: Final = ("at", "level", "part", "event")
 
 
 def logger(name: str) -> Any:  # noqa: ANN401  (structlog's own lazy proxy)
-    """Return the logger of a module: `log = logger(__name__)`, then `log.info("what happened", key=value)`."""
+    """Give a module its logger, named after it; `log.info("what happened", key=value)` writes a line."""
     return structlog.stdlib.get_logger(name)
 
 

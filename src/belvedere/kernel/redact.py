@@ -22,7 +22,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _INNOCENT: Final = re.compile(r"(?:_id|_name|_count|_path|_file|_type|_bytes|_state|_version)$", re.IGNORECASE)
 
 # A user part may itself hold an @; the last @ before the host ends the password.
-_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<login>[^\s/:@\"']*):(?P<secret>[^\s\"']*)@", re.IGNORECASE)
+_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<login>[^\s/:@\"']*):[^\s\"']*@", re.IGNORECASE)
 _BEARER: Final = re.compile(r"\b(?P<scheme>bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
 _QUOTED: Final = re.compile(
     rf"(?P<name>[\w-]*(?:{_WORDS})[\w-]*)(?P<middle>[\"']?\s*[:=]?\s*)(?P<quote>[\"'])(?:\\.|(?!(?P=quote)).)*(?:(?P=quote)|$)",
@@ -57,7 +57,7 @@ class Redactor:
         shown = _QUOTED.sub(rf"\g<name>\g<middle>\g<quote>{MASK}\g<quote>", shown)
         return _BARE.sub(rf"\g<name>\g<middle>{MASK}", shown)
 
-    def value(self, name: str, value: object) -> object:
+    def value(self, name: str, value: object) -> object:  # noqa: PLR0911  (one line a type)
         """Return what may be written for `value` under `name`: plain JSON values, secrets masked at any depth."""
         if isinstance(value, Secret):
             return MASK if value else ""

@@ -1,7 +1,7 @@
 """Child processes that never outlive their parent, not even after kill -9.
 
-Linux sends the chosen signal to a child when the thread that made it ends, so children are made by the main thread only.
-On other systems a killed supervisor leaves its children running; the next start finds and names them.
+Linux sends the chosen signal to a child when the thread that made it ends, so children are made by the
+main thread only. On other systems a killed supervisor leaves its children running; the next start finds and names them.
 """
 
 import ctypes
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -87,10 +88,8 @@ def end(child: subprocess.Popen[bytes], *, by: signal.Signals, patience_s: float
     """Ask a child to end, wait, and kill its whole session when it does not."""
     if child.poll() is None:
         child.send_signal(by)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            pass
     sweep(child)
     if child.poll() is None:
         child.kill()

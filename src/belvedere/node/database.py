@@ -1,4 +1,4 @@
-"""The control database of this installation: made when missing, given to a role that is no superuser, brought up to date.
+"""The control database: made when missing, given to a role that is no superuser, brought up to date.
 
 The login of the settings (or the embedded server's superuser) is used here and only here: it makes the database and the
 provisioning role, and lets `stores.postgres.prepare_server` do what needs a superuser. Everything after that, tenants'
@@ -6,7 +6,6 @@ databases included, is done by the provisioning role, whose generated password s
 """
 
 import hashlib
-import importlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,9 +27,14 @@ from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.node.binaries import OLDEST
 from belvedere.node.home import write_private
+from belvedere.stores.lockdown.postgres import VERSION as LOCKDOWN
+from belvedere.stores.lockdown.postgres import prepare_server
 
 CONTROL: Final = "belvedere"
 """Name of the control database, and of the provisioning role, on the embedded server."""
+
+_PREPARED: Final = f"{__version__} lockdown {LOCKDOWN}"
+"""What is kept about a server that this program has prepared: with another one it is prepared again."""
 
 _MAINTENANCE: Final = ("postgres", "template1")
 
@@ -54,7 +58,7 @@ def prepare(settings: Settings, superuser: Secret | None = None, say: Say = lamb
         Stuck: the server is too old, or the schema is newer than this program.
     """
     kept = read_control(settings)
-    if kept is None or kept.prepared_by != __version__:
+    if kept is None or kept.prepared_by != _PREPARED:
         given = superuser or given_url(settings)
         if given is None:
             message = "The embedded server's superuser is needed to make the control database."
@@ -79,8 +83,10 @@ def _initialise(settings: Settings, given: Secret, kept: Control | None, say: Sa
         _ensure_database(connection, name, owner, superuser=rights["rolsuper"], say=say)
         failpoint("node.database.after-database")
         if rights["rolsuper"]:
-            _prepare_server(connection)
-    kept = msgspec.structs.replace(kept, prepared_by=__version__)
+            embedded = source(settings) == EMBEDDED
+            for done in prepare_server(connection, provisioning_role=owner, exclusive=embedded):
+                say(done)
+    kept = msgspec.structs.replace(kept, prepared_by=_PREPARED)
     write_private(control_file(settings), msgspec.json.encode(kept))
     return kept
 
@@ -154,7 +160,8 @@ def _must_be_free(connection: Connection, name: str, owner: str) -> None:
         return
     with psycopg.connect(_sibling(connection, name), autocommit=True, row_factory=dict_row) as inside:
         found = inside.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') LIMIT 1"
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind IN ('r', 'p', 'v') LIMIT 1"
         ).fetchone()
     if found is not None:
         message = f"The database {name} holds tables of something else, such as {found['relname']}."
@@ -165,13 +172,6 @@ def _must_be_free(connection: Connection, name: str, owner: str) -> None:
 def _sibling(connection: Connection, name: str) -> str:
     kept = connection.info.get_parameters() | {"dbname": name, "password": connection.info.password}
     return psycopg.conninfo.make_conninfo(**{key: value for key, value in kept.items() if value})
-
-
-def _prepare_server(connection: Connection) -> None:
-    """Let the stores room do what only a superuser can: the locked-down template that tenants' databases are copied from."""
-    prepare_server = getattr(importlib.import_module("belvedere.stores.postgres"), "prepare_server", None)
-    if prepare_server is not None:
-        prepare_server(connection)
 
 
 def _exists(connection: Connection, query: LiteralString, value: str) -> bool:
@@ -207,7 +207,8 @@ def _talking(url: Secret) -> Iterator[None]:
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         if "does not exist" in said and "database" in said:
-            raise Rejected(f"PostgreSQL at {where}: {said}", code="no-such-database") from error
+            message = f"PostgreSQL at {where}: {said}"
+            raise Rejected(message, code="no-such-database") from error
         if "authentication failed" in said or "no password supplied" in said or "role" in said:
             message = f"PostgreSQL at {where} refuses the login."
             hint = "check the login and password in BELVEDERE_DATABASE_URL or MASTER_DB_USER and MASTER_DB_PASS"
@@ -217,7 +218,8 @@ def _talking(url: Secret) -> Iterator[None]:
                     code="database-away") from error
     except psycopg.errors.InsufficientPrivilege as error:
         message = f"The login may not do this on PostgreSQL at {where}. {error.diag.message_primary}"
-        raise Rejected(message, hint="give a login that may create databases and roles", code="database-rights") from error
+        hint = "give a login that may create databases and roles"
+        raise Rejected(message, hint=hint, code="database-rights") from error
 
 
 def _with(url: Secret, *, login: str | None = None, password: str | None = None, database: str | None = None) -> Secret:

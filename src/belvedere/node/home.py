@@ -99,9 +99,10 @@ class Home:
             return
         except msgspec.DecodeError as error:
             message = f"The file {file} is damaged."
-            raise Stuck(message, hint="restore a backup into another home: belvedere restore FILE", code="home") from error
+            hint = "restore a backup into another home: belvedere restore FILE"
+            raise Stuck(message, hint=hint, code="home") from error
         if made.format > FORMAT:
-            message = (f"The home {self.path} was written by a newer Belvedere ({made.made_by}); this is {__version__}.")
+            message = f"The home {self.path} was written by a newer Belvedere, {made.made_by}; this is {__version__}."
             raise Rejected(message, hint="start the newer program, or choose another BELVEDERE_HOME", code="newer-home")
         if made.format < FORMAT:
             message = f"The home {self.path} was written by Belvedere {made.made_by}, which kept it in another form."

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: made once, started under this process, stopped with it, whatever ends it.
 
-Everybody, the superuser too, signs in with a generated password; there is no trusted connection. As root the server runs
-under an unprivileged system user. What is not here: which programs (`binaries.py`), what is made in the server
+Everybody, the superuser too, signs in with a generated password; there is no trusted connection. As root the server
+runs under an unprivileged system user. What is not here: which programs (`binaries.py`), what is made in the server
 (`database.py`).
 """
 
@@ -181,7 +181,7 @@ class EmbeddedPostgres:
         note.write_text(str(self.home))
 
     def _initialise(self, binaries: Binaries) -> None:
-        """Make the data folder beside its place and rename it, so that a half-made one is never taken for a whole one."""
+        """Make the data folder beside its place and rename it: a half-made one is never taken for a whole one."""
         fresh = self.place / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         word_file = self.home / "keys" / "postgres-superuser"
@@ -193,7 +193,8 @@ class EmbeddedPostgres:
         try:
             done = subprocess.run(
                 [str(binaries.program("initdb")), "-D", str(fresh), "-U", SUPERUSER, "--pwfile", str(handed),
-                 "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-instructions"],
+                 "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
+                 "--no-instructions"],
                 user=self.login.uid if self.login else None, group=self.login.gid if self.login else None,
                 extra_groups=[] if self.login else None, cwd="/", env=_environment(), capture_output=True, text=True,
                 check=False, umask=0o077,
@@ -201,7 +202,8 @@ class EmbeddedPostgres:
         finally:
             handed.unlink(missing_ok=True)
         if done.returncode != 0:
-            raise self._failed("could not be made", done.stderr)
+            what = "could not be made"
+            raise self._failed(what, done.stderr)
         fresh.rename(self.data)
 
     def _configure(self, port: int) -> None:
@@ -238,13 +240,13 @@ class EmbeddedPostgres:
                 say("the former PostgreSQL of this home is ending")
                 said = True
             if time.monotonic() > deadline:
-                message = f"PostgreSQL (process {former}) still runs on the data of {self.home}, without its supervisor."
+                message = f"PostgreSQL (process {former}) still runs on the data of {self.home} without a supervisor."
                 raise Conflict(message, hint=f"kill -INT {former}, then the same again", code="server-left")
             time.sleep(0.1)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _former(self) -> int | None:
-        """Return the process that serves this data folder now, if one does; another process with its number does not."""
+        """Return the process that serves this data folder now; another one with a remembered number does not."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
             os.kill(pid, 0)
@@ -264,7 +266,8 @@ class EmbeddedPostgres:
         pause = _SHORTEST_POLL_S
         while not self._ready(process.pid):
             if process.poll() is not None:
-                raise self._failed("did not start", self._last_words())
+                what = "did not start"
+                raise self._failed(what, self._last_words())
             if time.monotonic() - told > 5:  # noqa: PLR2004  (seconds between two words of patience)
                 told = time.monotonic()
                 say(f"PostgreSQL recovers what a crash left, since {told - began:.0f} s")
@@ -283,7 +286,8 @@ class EmbeddedPostgres:
         logs = sorted((self.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
         texts = [(self.home / "logs" / "postgres.out").read_text(errors="replace")]
         texts += [logs[-1].read_text(errors="replace")] if logs else []
-        return "\n".join(line for text in texts for line in text.splitlines()[-40:] if "FATAL" in line or "PANIC" in line)
+        lines = [line for text in texts for line in text.splitlines()[-40:]]
+        return "\n".join(line for line in lines if "FATAL" in line or "PANIC" in line)
 
     def _failed(self, what: str, words: str) -> Stuck:
         last = next((line for line in reversed(words.strip().splitlines()) if line.strip()), "it said nothing")

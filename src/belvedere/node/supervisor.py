@@ -1,8 +1,8 @@
 """`belvedere up`: start everything in order, keep it running, stop it cleanly.
 
 The supervisor has one thread and holds no rule of the product. Its life is: lock the home, start PostgreSQL, bring the
-control database up to date, start the parts, watch, and on Ctrl-C or SIGTERM stop them in the opposite order. When it is
-killed the kernel tells every child to end, so nothing is left behind.
+control database up to date, start the parts, watch, and on Ctrl-C or SIGTERM stop them in the opposite order. When it
+is killed the kernel tells every child to end, so nothing is left behind.
 """
 
 import os
@@ -263,7 +263,8 @@ def must_be_free(host: str, port: int) -> None:
                 message = f"Port {port} on {host} is taken by another program."
                 raise Conflict(message, hint=f"PORT={port + 1} belvedere up", code="port") from None
             message = f"This machine cannot listen on {host}:{port}. {error.strerror}"
-            raise Rejected(message, hint="set HOST to 127.0.0.1 or to an address of this machine", code="host") from None
+            hint = "set HOST to 127.0.0.1 or to an address of this machine"
+            raise Rejected(message, hint=hint, code="host") from None
 
 
 def leave_terminal() -> None:

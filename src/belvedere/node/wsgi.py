@@ -1,4 +1,4 @@
-"""The portal as a WSGI application, for those who run gunicorn: pages and API without the event stream, so pages poll."""
+"""The portal as a WSGI application, for those who run gunicorn: no event stream, so pages poll."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ _made: "list[WSGIApplication]" = []
 
 
 def portal() -> "WSGIApplication":
-    """Make the application of this process once, whichever thread asks first; the database is brought up to date before."""
+    """Make the application of this process once, whichever thread asks first, on a database that is up to date."""
     with _making:
         if not _made:
             _made.append(_make())
