@@ -36,6 +36,11 @@ def _operator(row: DictRow) -> Operator:
     )  # fmt: skip
 
 
+def _askable(text: str) -> str:
+    # No name holds what PostgreSQL cannot: such a text is asked for as the empty one, which nobody is called.
+    return text if text.isprintable() else ""
+
+
 def lock_operators(connection: Connection) -> None:
     """Let one transaction at a time change who may come in: the last admin is counted under this lock."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('belvedere.operators'))")
@@ -48,7 +53,7 @@ def operators(connection: Connection) -> list[Operator]:
 
 def operator(connection: Connection, name: str) -> Operator | None:
     """Return the operator of that name, in any case."""
-    row = one(connection, _OPERATOR + "WHERE lower(name) = lower(%s)", [name])
+    row = one(connection, _OPERATOR + "WHERE lower(name) = lower(%s)", [_askable(name)])
     return _operator(row) if row else None
 
 
@@ -57,7 +62,7 @@ def operator_for_sign_in(connection: Connection, name_or_email: str) -> tuple[Op
     row = one(
         connection,
         _OPERATOR + "WHERE lower(name) = lower(%s) OR lower(email) = lower(%s)",
-        [name_or_email, name_or_email],
+        [_askable(name_or_email)] * 2,
     )
     return (_operator(row), row["password_hash"]) if row else None
 
@@ -280,7 +285,7 @@ def tokens_of(connection: Connection, name: str) -> list[Token]:
 
 def find_token(connection: Connection, key: str) -> Token | None:
     """Return the token of that id or prefix."""
-    row = one(connection, _API + "WHERE prefix = %s OR id::text = %s", [key, key])
+    row = one(connection, _API + "WHERE prefix = %s OR api_token.id::text = %s", [_askable(key)] * 2)
     return _token(row) if row else None
 
 
