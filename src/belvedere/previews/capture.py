@@ -27,16 +27,17 @@ _OK: Final = range(200, 300)
 class Chromium:
     """The camera of the product: a headless Chromium for each capture."""
 
-    def __init__(self, *, place: Path, shape: Shape, program: str = "") -> None:
+    def __init__(self, *, place: Path, shape: Shape, program: str = "", enabled: bool = True) -> None:
         """Keep browsers' folders below `place`. `program` names Chromium; empty means the one that is found."""
+        self._enabled = enabled
         self._place = place
         self._shape = shape
         self._program = program
 
     def state(self) -> CameraState:
-        """Tell whether a browser is on this machine."""
+        """Tell whether a browser is on this machine and wanted."""
         try:
-            found = browser.find(self._program)
+            found = self._find()
         except NoBrowser as error:
             return CameraState(ready=False, text=error.detail, hint=error.hint or "")
         return CameraState(ready=True, text=f"Previews are taken with {found}.")
@@ -45,6 +46,12 @@ class Chromium:
         """End browsers of ours whose owner is gone; return how many there were."""
         return browser.end_leftovers(self._place)
 
+    def _find(self) -> str:
+        if not self._enabled:
+            message = "Previews are switched off (BELVEDERE_PREVIEWS=0)."
+            raise NoBrowser(message, hint="Set BELVEDERE_PREVIEWS=1 to have them.")
+        return browser.find(self._program)
+
     def film(self, url: str, folder: Path) -> Film:
         """Open `url`, wait until it is ready, and leave `film.gif` and `film.png` in `folder`.
 
@@ -52,7 +59,7 @@ class Chromium:
             NoBrowser: there is no browser.
             CaptureFailed: it did not work this time; the error may carry a still.
         """
-        program = browser.find(self._program)
+        program = self._find()
         started = monotonic_s()
         deadline = started + self._shape.timeout_s
         gif, png = folder / "film.gif", folder / "film.png"

@@ -6,6 +6,7 @@ What is not here: which file belongs to which round (`store.py`), who may see it
 import os
 import shutil
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -30,6 +31,13 @@ class Pictures:
     def clear(self, desk: Path) -> None:
         """Remove a folder that was worked in."""
         shutil.rmtree(desk, ignore_errors=True)
+
+    def clear_old(self, before: datetime) -> None:
+        """Remove the working folders that a killed runner left before that moment."""
+        for desk in self._root.glob("*/.work-*"):
+            with suppress(FileNotFoundError):
+                if desk.stat().st_mtime < before.timestamp():
+                    self.clear(desk)
 
     def place(self, made: Path, folder: str, name: str) -> str:
         """Give a finished file its place and return its path. It survives a power cut after this."""

@@ -336,6 +336,7 @@ class Previews:
     def tidy(self, _key: str) -> None:
         """End browsers that nobody owns, and wake rounds that nobody works on: the job `previews.tidy`."""
         self._camera.end_leftovers()
+        self._pictures.clear_old(self._now() - timedelta(seconds=_LOST_S))
         ready = self._camera.state().ready
         with self._database.transaction() as connection:
             store.drop_old_tokens(connection, self._now())

@@ -1,6 +1,6 @@
 """A dashboard in the words that a preview and its message need.
 
-What is not here: dashboards and tenants themselves; they are asked.
+What is not here: dashboards themselves; their room is asked.
 """
 
 from datetime import datetime
@@ -10,7 +10,6 @@ from uuid import UUID
 from belvedere.kernel.actor import SYSTEM, Actor
 from belvedere.kernel.errors import NotFound
 from belvedere.previews.model import Subject, Subjects
-from belvedere.tenants.service import Tenants
 
 
 class Described(Protocol):
@@ -22,13 +21,18 @@ class Described(Protocol):
         ...
 
     @property
+    def tenant(self) -> str:
+        """Name of whose it is."""
+        ...
+
+    @property
     def title(self) -> str:
         """What people call it."""
         ...
 
     @property
     def url(self) -> str:
-        """Where it opens; a path of the portal, or an address."""
+        """Where it opens, as a whole address."""
         ...
 
     @property
@@ -45,18 +49,16 @@ class Source(Protocol):
         ...
 
 
-def subjects(source: Source, tenants: Tenants, portal_url: str) -> Subjects:
-    """Make the look-up. `portal_url` goes before paths, so that a message can be opened from anywhere."""
+def subjects(source: Source) -> Subjects:
+    """Make the look-up."""
 
     def look(dashboard_id: UUID) -> Subject | None:
         try:
             found = source.get(SYSTEM, dashboard_id)
-            creator = tenants.get(SYSTEM, found.tenant_id).name
         except NotFound:
             return None
-        url = portal_url.rstrip("/") + found.url if found.url.startswith("/") else found.url
         return Subject(
-            tenant=found.tenant_id, dashboard_id=dashboard_id, title=found.title, url=url, creator=creator,
+            tenant=found.tenant_id, dashboard_id=dashboard_id, title=found.title, url=found.url, creator=found.tenant,
             changed_at=found.changed_at,
         )
 
