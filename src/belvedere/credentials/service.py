@@ -147,14 +147,18 @@ class Credentials:
 
         What a person set, or deleted, stays as the person left it.
         """
-        row = store.head(connection, serial, fold(key), lock=True)
-        if row is not None and (row["source"] != "belvedere" or row["deleted_at"] is not None):
-            return False
-        if self.read_in(connection, serial, key) == value:
+        if not self.would_provide(connection, serial, key, value):
             return False
         self._seal(connection, serial, check_key(key), value)
         self._changed(connection, serial)
         return True
+
+    def would_provide(self, connection: Connection, serial: int, key: str, value: Secret) -> bool:
+        """Tell whether `provide` would change anything."""
+        row = store.head(connection, serial, fold(key), lock=True)
+        if row is not None and (row["source"] != "belvedere" or row["deleted_at"] is not None):
+            return False
+        return self.read_in(connection, serial, key) != value
 
     def keep(self, connection: Connection, serial: int, key: str, value: Secret) -> None:
         """Seal a secret that only Belvedere uses: `read` gives it, nothing lists or reveals it.

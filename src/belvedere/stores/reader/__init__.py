@@ -1,0 +1,1 @@
+"""The one way to a tenant's objects: as that tenant's reader."""
