@@ -87,7 +87,7 @@ class EmbeddedPostgres:
         """Name the home and, if wanted, the folder of the programs; nothing is touched yet."""
         self.home = home
         self._chosen = programs
-        self.login = _unprivileged()
+        self.login = unprivileged()
         self.place = self._find_place()
         self.data = self.place / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -307,7 +307,7 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def _unprivileged() -> Login | None:
+def unprivileged() -> Login | None:
     """Return the system user of the server when we are root, which PostgreSQL refuses to run as."""
     if os.geteuid() != 0:
         return None
