@@ -1,0 +1,91 @@
+"""`belvedere store VERB`: where tenants' data lies."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from belvedere.cli import output
+from belvedere.cli.local import actor, services
+from belvedere.cli.tenant import print_plan, serial_of
+from belvedere.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from belvedere.app import Services
+
+
+@click.group()
+def store() -> None:
+    """Stores: the databases of tenants, their tables and how to connect."""
+
+
+@store.command("list", epilog="Example: belvedere store list alice")
+@click.argument("tenant")
+def listed(tenant: str) -> None:
+    """List a tenant's stores."""
+    from belvedere.api.stores import view
+
+    with services() as built:
+        found = built.stores.list(actor(), serial_of(built, tenant))
+    output.show_list(
+        found,
+        {
+            "DATABASE": lambda one: one.database, "KIND": lambda one: one.kind, "HOST": lambda one: one.host,
+            "PORT": lambda one: one.port, "ID": lambda one: one.id, "STATE": lambda one: one.state,
+        },
+        empty=f"None yet. belvedere tenant show {tenant}", value=view,
+    )
+
+
+@store.command(epilog="Example: belvedere store show alice-QOR")
+@click.argument("database")
+def show(database: str) -> None:
+    """Show a store by its database or its id: its tables and views."""
+    from belvedere.api.stores import view, view_relation
+
+    with services() as built:
+        found = _find(built, database)
+        relations = built.stores.relations(actor(), found.id)
+    if output.style().machine:
+        output.show({"store": view(found), "relations": [view_relation(one) for one in relations]})
+        return
+    output.facts({"database": found.database, "kind": found.kind, "host": found.host, "port": found.port,
+                  "state": output.state_text(found.state)})
+    click.echo()
+    output.show_list(
+        relations,
+        {
+            "TABLE": lambda one: f"{one.schema}.{one.name}", "KIND": lambda one: one.kind,
+            "ROWS": lambda one: one.rows_estimate, "BYTES": lambda one: one.size_bytes,
+            "SINCE": lambda one: one.first_seen_at, "STATE": lambda one: one.state,
+        },
+        empty="No tables. Write one over SQL; a dashboard follows within seconds.",
+    )
+
+
+@store.command(epilog="Example: belvedere store plan alice --detailed-exitcode")
+@click.argument("tenant")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 3 when there is something to do.")
+def plan(tenant: str, *, detailed_exitcode: bool) -> None:
+    """Print what differs between a tenant's stores and what they should be."""
+    with services() as built:
+        found = built.stores.plan(actor(), serial_of(built, tenant))
+    print_plan(found, detailed_exitcode=detailed_exitcode)
+
+
+def _find(built: "Services", word: str) -> Any:  # noqa: ANN401  (a store)
+    try:
+        return built.stores.get(actor(), UUID(word))
+    except ValueError:
+        pass
+    after: str | None = None
+    while True:
+        page = built.tenants.list(actor(), after=after, limit=1000)
+        for tenant in page.items:
+            for one in built.stores.list(actor(), tenant.serial) if word.startswith(tenant.name) else ():
+                if one.database == word:
+                    return one
+        after = page.next
+        if after is None:
+            message = f"No store {word} here."
+            raise NotFound(message, hint="belvedere store list TENANT")

@@ -1,0 +1,187 @@
+"""`belvedere tenant VERB`: create, look at, plan, apply and delete tenants; replace an API key."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from belvedere.cli import output
+from belvedere.cli.local import actor, services
+
+if TYPE_CHECKING:
+    from belvedere.app import Services
+    from belvedere.tenants.model import StepRecord, Tenant
+
+SOMETHING_TO_DO = 3
+"""Exit code of a plan with `--detailed-exitcode` that has steps."""
+
+_WAIT = click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=60.0, show_default=True,
+                     metavar="SECONDS", help="How long to wait for the end; 0 returns at once.")
+
+
+@click.group()
+def tenant() -> None:
+    """Tenants: who owns data. NAME is a tenant's name, slug or number."""
+
+
+@tenant.command(epilog="Example: belvedere tenant create alice --json | jq -r .api_key")
+@click.argument("name")
+@click.option("--kind", default="tables", show_default=True, help="What its data are.")
+@_WAIT
+def create(name: str, kind: str, wait_s: float) -> None:
+    """Make a tenant with its databases, logins and workspace, and print its API key, which is shown this once."""
+    from belvedere.api.tenants import MadeTenant, members
+
+    with services() as built:
+        made, key = built.tenants.create(actor(), name, kind=kind)
+        made = _wait(built, made, wait_s)
+        shown = MadeTenant(**members(made), api_key=key.reveal())
+    output.show(shown, lambda: _facts(made, **{"api key": shown.api_key}))
+
+
+@tenant.command("list", epilog="Example: belvedere tenants --state 'needs you'")
+@click.option("--text", default="", help="A part of the name.")
+@click.option("--state", default="", help="working, ready, partial, needs you or deleting.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Most to print.")
+def listed(text: str, state: str, limit: int) -> None:
+    """List tenants."""
+    from belvedere.api.tenants import TenantView, members
+
+    with services() as built:
+        page = built.tenants.list(actor(), text=text, state=state, limit=limit)
+    output.show_list(
+        page.items,
+        {
+            "TENANT": lambda one: one.name, "ID": lambda one: one.serial, "DATA": lambda one: one.kind,
+            "STEPS": lambda one: f"{one.steps_done}/{one.steps_total}", "CREATED": lambda one: one.created_at,
+            "STATE": lambda one: one.state, "PROBLEM": lambda one: one.problem,
+        },
+        empty="No tenants yet. Make one: belvedere tenant create NAME", total=page.total,
+        value=lambda one: TenantView(**members(one)),
+    )
+
+
+@tenant.command(epilog="Example: belvedere tenant show alice")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show a tenant and the steps of its place."""
+    from belvedere.api.tenants import TenantView, members
+
+    with services() as built:
+        found = built.tenants.get(actor(), _reference(name))
+        steps = built.tenants.steps(actor(), found.serial)
+    output.show(TenantView(**members(found)), lambda: _whole(found, steps))
+
+
+@tenant.command(epilog="Example: belvedere tenant plan alice --detailed-exitcode || echo drift")
+@click.argument("name")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 3 when there is something to do.")
+def plan(name: str, *, detailed_exitcode: bool) -> None:
+    """Compare a tenant's place with what it should be and print the steps that would make it so."""
+    with services() as built:
+        found = built.stores.plan(actor(), built.tenants.get(actor(), _reference(name)).serial)
+    print_plan(found, detailed_exitcode=detailed_exitcode)
+
+
+def print_plan(found: Any, *, detailed_exitcode: bool) -> None:  # noqa: ANN401  (any room's plan)
+    """Print a plan, and end with 3 if that was asked for and there is something to do."""
+    from belvedere.api.tenants import view_plan
+
+    view = view_plan(found)
+    output.show(view, view.text)
+    if detailed_exitcode and found:
+        raise click.exceptions.Exit(SOMETHING_TO_DO)
+
+
+@tenant.command(epilog="Example: belvedere tenant apply alice --wait 120")
+@click.argument("name")
+@_WAIT
+def apply(name: str, wait_s: float) -> None:
+    """Carry out a tenant's plan now, whatever state it is in. Running it again does nothing."""
+    from belvedere.api.tenants import TenantView, members
+
+    with services() as built:
+        found = _wait(built, built.tenants.retry(actor(), _reference(name)), wait_s)
+        steps = built.tenants.steps(actor(), found.serial)
+    output.show(TenantView(**members(found)), lambda: _whole(found, steps))
+
+
+@tenant.command(epilog="Example: belvedere tenant delete alice --confirm alice")
+@click.argument("name")
+@click.option("--keep-data", is_flag=True, help="Keep the databases; nobody can sign in to them.")
+@click.option("--confirm", default="", metavar="NAME", help="The tenant's name, for scripts; asked for otherwise.")
+@_WAIT
+def delete(name: str, confirm: str, wait_s: float, *, keep_data: bool) -> None:
+    """Delete a tenant: previews, workspace, databases, logins. It asks for the name and says what goes."""
+    from belvedere.api.tenants import TenantView, members
+    from belvedere.kernel.errors import NotFound
+
+    with services() as built:
+        found = built.tenants.get(actor(), _reference(name))
+        if not confirm:
+            _say_what_goes(built, found, keep_data=keep_data)
+            confirm = click.prompt(f"Type {found.name} to delete it", default="", show_default=False, err=True)
+        gone = built.tenants.delete(actor(), found.serial, confirm=confirm, keep_data=keep_data)
+        try:
+            gone = _wait(built, gone, wait_s)
+        except NotFound:
+            output.show({"name": found.name, "state": "deleted"}, f"{found.name} is deleted.")
+            return
+    output.show(TenantView(**members(gone)), lambda: _facts(gone))
+
+
+@tenant.command(epilog="Example: belvedere tenant key alice --json | jq -r .api_key")
+@click.argument("name")
+def key(name: str) -> None:
+    """Replace a tenant's API key and print the new one, which is shown this once. The old one ends at once."""
+    from belvedere.api.tenants import NewKey
+
+    with services() as built:
+        made = NewKey(built.tenants.rotate_key(actor(), _reference(name)).reveal())
+    output.show(made, made.api_key)
+
+
+def serial_of(built: "Services", name: str) -> int:
+    """Return the number of the tenant that an argument names."""
+    return built.tenants.get(actor(), _reference(name)).serial
+
+
+def _reference(name: str) -> int | str:
+    from belvedere.api.model import reference
+
+    return reference(name)
+
+
+def _wait(built: "Services", found: "Tenant", wait_s: float) -> "Tenant":
+    if wait_s <= 0:
+        return found
+    if not built.queue.overview(actor()).runners:
+        output.note("No runner works on the queue: start one with `belvedere jobs`. Not waiting.")
+        return found
+    return built.tenants.wait(actor(), found.serial, most_s=wait_s)
+
+
+def _facts(found: "Tenant", **more: object) -> None:
+    output.facts({
+        "name": found.name, "id": found.serial, "state": output.state_text(found.state),
+        "steps": f"{found.steps_done} of {found.steps_total}", "created": found.created_at, "by": found.created_by,
+        **({"problem": found.problem} if found.problem else {}), **more,
+    })
+
+
+def _whole(found: "Tenant", steps: "list[StepRecord]") -> None:
+    _facts(found)
+    if steps:
+        click.echo()
+        output.table(
+            ["STEP", "TARGET", "STATE", "ENDED", "WHAT IS WRONG"],
+            [[f"{one.sign} {one.title}", one.target, one.state, one.ended_at, one.error] for one in steps],
+        )
+
+
+def _say_what_goes(built: "Services", found: "Tenant", *, keep_data: bool) -> None:
+    databases = [store.database for store in built.stores.list(actor(), found.serial)]
+    dashboards = built.dashboards.list(actor(), tenant=found.serial, limit=1)
+    count = dashboards.total if dashboards.total is not None else len(dashboards.items)
+    word = "stay, and nobody can sign in to them" if keep_data else "go with all their tables"
+    output.note(f"{found.name}: {count} dashboards with their previews go, logins and credentials go; "
+                f"{', '.join(databases) or 'no databases'}: {word}. The history stays. There is no undo.")
