@@ -9,6 +9,7 @@ from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
+from belvedere.dashboards.service import Dashboards
 from belvedere.identity.accounts import Accounts
 from belvedere.identity.flash import Flashes
 from belvedere.identity.sessions import Sessions
@@ -20,7 +21,11 @@ from belvedere.kernel.settings import Settings
 from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
 from belvedere.reactions import REACTIONS
+from belvedere.stores.service import Stores, server_of
 from belvedere.tenants.service import Tenants
+from belvedere.workspaces.service import Workspaces
+from belvedere.workspaces.viewer.service import Viewer
+from belvedere.workspaces.viewer.workspace import ViewerWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,15 @@ class Services:
     vault: Vault
     credentials: Credentials
     tenants: Tenants
+    stores: Stores
+    workspaces: Workspaces
+    dashboards: Dashboards
+    viewer: Viewer
     notifications: Notifications
 
     def close(self) -> None:
         """Give back what is open."""
+        self.stores.close()
         self.history.close()
         self.database.close()
 
@@ -64,6 +74,17 @@ def build(settings: Settings) -> Services:
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
+    stores = Stores(
+        database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
+        server=server_of(settings, control_url(settings)),
+    )
+    workspaces = Workspaces(
+        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database)
+    )
+    dashboards = Dashboards(
+        database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url
+    )
+    viewer = Viewer(load=dashboards.shown, readers=stores)
     notifications = Notifications(
         database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
         read_credential=credentials.read, open_slack=slack(settings.slack_api_url), slack_token=settings.slack_bot_token,
@@ -71,6 +92,6 @@ def build(settings: Settings) -> Services:
     )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
-        tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants,
-        notifications=notifications,
+        tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants, stores=stores,
+        workspaces=workspaces, dashboards=dashboards, viewer=viewer, notifications=notifications,
     )

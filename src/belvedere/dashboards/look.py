@@ -17,8 +17,8 @@ from belvedere.dashboards.classify import Profile, Shape, asked_values, classify
 from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.store import Desired
 from belvedere.dashboards.template import catalogue, find
-from belvedere.kernel.errors import Later
-from belvedere.workspaces.viewer.store import words
+from belvedere.kernel.errors import Later, TooMany
+from belvedere.workspaces.viewer.store import is_lost, words
 
 
 class Column(Protocol):
@@ -98,24 +98,22 @@ def look(
 ) -> Desired | None:
     """Say what dashboard a relation should have; None when it vanished while it was looked at."""
     shape = shape_of(relation, database, store_kind)
-    state, message, seen = DashboardState.READY, "", Profile()
-    estimate = relation.rows_estimate
+    seen, state, message = Profile(), DashboardState.READY, ""
     try:
         with reader(store_id) as connection:
-            seen = postgres.profile(connection, shape, asked_values(shape), rows_estimate=estimate)
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        return None
-    except psycopg.errors.UndefinedColumn:
-        state, message = DashboardState.WAITING, "Its columns changed while it was looked at."
-    except psycopg.errors.InsufficientPrivilege:
-        state = DashboardState.NEEDS_YOU
-        message = "The tenant's reader may not read it. As its owner: GRANT SELECT ON it TO the reader."
+            try:
+                seen = postgres.profile(
+                    connection, shape, asked_values(shape), rows_estimate=relation.rows_estimate)
+            except psycopg.Error as error:
+                if is_lost(error):
+                    raise
+                if isinstance(error, _GONE):
+                    return None
+                state, message = _meaning(error)
+    except (Later, TooMany) as error:
+        state, message = DashboardState.WAITING, error.detail
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
-    except psycopg.Error as error:
-        state, message = DashboardState.NEEDS_YOU, f"It cannot be read: {words(error)}"
-    except Later as error:
-        state, message = DashboardState.WAITING, error.detail
     found = classify(shape, seen, override=override)
     template = find(found.chosen.template) or catalogue()[-1]
     model = bind(template, shape, found.chosen, guess=found.guess)
@@ -124,4 +122,19 @@ def look(
         found, state, message)
 
 
+def _meaning(error: psycopg.Error) -> tuple[DashboardState, str]:
+    """Tell what an error of the relation itself means for its dashboard."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        # A slow view is judged by its columns alone; its panels have more time.
+        return DashboardState.READY, ""
+    if isinstance(error, psycopg.errors.UndefinedColumn):
+        return DashboardState.WAITING, "Its columns changed while it was looked at."
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return DashboardState.WAITING, "Somebody holds a lock on it."
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return DashboardState.NEEDS_YOU, f"The tenant's reader may not read it: {words(error)}."
+    return DashboardState.NEEDS_YOU, f"It cannot be read: {words(error)}."
+
+
+_GONE: Final = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 _CATALOGUE: Final = hashlib.sha256(msgspec.json.encode(catalogue())).hexdigest()[:16]

@@ -70,8 +70,12 @@ class Stores(Protocol):
         """Return a tenant's stores."""
         ...
 
+    def relations(self, actor: Actor, store_id: UUID) -> Any:  # noqa: ANN401
+        """Return the relations that stand, those that somebody is writing at this moment too."""
+        ...
+
     def stable_relations(self, store_id: UUID) -> Any:  # noqa: ANN401
-        """Return the relations that nobody is writing at this moment."""
+        """Return the relations that hold still and may be read."""
         ...
 
     def reader(self, store_id: UUID) -> AbstractContextManager[Any]:
@@ -218,11 +222,13 @@ class Dashboards:
             facts = self._stores.get(SYSTEM, key)
         except NotFound:
             return
+        standing = {(one.schema, one.name) for one in self._stores.relations(SYSTEM, key)}
         relations = [*self._stores.stable_relations(key)]
         with self._database.transaction() as connection:
             stored = {(one.schema, one.table): one for one in store.of_store(connection, key)}
         held = self._look(facts, relations, stored)
-        self._part(facts, {(r.schema, r.name) for r in relations}, stored)
+        # A table that is being written again keeps its dashboard; only one that is gone loses it.
+        self._part(facts, standing | {(one.schema, one.name) for one in relations}, stored)
         failpoint("dashboards.reconcile.before-publish")
         self._publish(facts)
         if held:

@@ -87,6 +87,9 @@ class TenantStore:
     def list(self, actor: Actor, serial: int) -> list[Facts]:
         return [self.facts] if serial == self.facts.tenant_id else []
 
+    def relations(self, actor: Actor, store_id: UUID) -> Any:
+        return self.stable_relations(store_id)
+
     def stable_relations(self, store_id: UUID) -> Any:
         found = []
         with psycopg.connect(self.writer_url, row_factory=dict_row) as connection:

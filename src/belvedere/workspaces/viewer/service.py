@@ -17,9 +17,9 @@ from psycopg import sql
 
 from belvedere.kernel.actor import Actor
 from belvedere.kernel.clock import Now, monotonic_s, utc_now
-from belvedere.kernel.errors import Later, NotFound, Rejected
+from belvedere.kernel.errors import Later, NotFound, Rejected, TooMany
 from belvedere.workspaces.dialect import Values
-from belvedere.workspaces.model import ALL, Model, Panel, Variable
+from belvedere.workspaces.model import ALL, Model, Panel, Query, Variable
 from belvedere.workspaces.port import Readers
 from belvedere.workspaces.postgres import compose, compose_defaults, compose_left_out, compose_options, roles_of
 from belvedere.workspaces.viewer import data, span, store
@@ -126,19 +126,25 @@ class Viewer:
             return data.panel_data(shown.model, panel, [], "")
         try:
             with self._readers.reader(shown.store_id) as connection:
-                values = self._values(connection, shown, chosen)
-                unit = time_unit(shown.model, values)
-                dialect = Values(since, until, values)
-                rows = store.run(connection, compose(shown.model, panel.query, dialect))
-                answer = data.panel_data(shown.model, panel, rows, unit)
-                if answer.state == "empty":
-                    return answer if answer.message else replace(
-                        answer, message=_why_empty(shown.model, since, until, values))
-                return self._with_left_out(connection, shown, panel, answer)
-        except psycopg.Error as error:
-            return data.failed(panel, store.words(error))
-        except Later as error:
-            return data.failed(panel, error.detail)
+                try:
+                    return self._drawn(connection, shown, panel, bounds=(since, until), chosen=chosen)
+                except psycopg.Error as error:
+                    if store.is_lost(error):
+                        raise
+                    return data.failed(panel, store.words(error))
+        except (psycopg.Error, Later, TooMany, NotFound) as error:
+            return data.failed(panel, store.words(error) if isinstance(error, psycopg.Error) else error.detail)
+
+    def _drawn(
+        self, connection: psycopg.Connection[Any], shown: Shown, panel: Panel, *,
+        bounds: tuple[datetime | None, datetime | None], chosen: dict[str, str],
+    ) -> PanelData:
+        values = self._values(connection, shown, chosen)
+        rows = store.run(connection, compose(shown.model, panel.query or Query("rows"), Values(*bounds, values)))
+        answer = data.panel_data(shown.model, panel, rows, time_unit(shown.model, values))
+        if answer.state == "empty":
+            return answer if answer.message else replace(answer, message=_why_empty(shown.model, *bounds, values))
+        return self._with_left_out(connection, shown, panel, answer)
 
     def _with_left_out(
         self, connection: psycopg.Connection[Any], shown: Shown, panel: Panel, answer: PanelData
@@ -182,7 +188,7 @@ class Viewer:
             with self._readers.reader(shown.store_id) as connection:
                 values = self._values(connection, shown, chosen)
                 return [self._variable(connection, shown, v, values) for v in shown.model.variables]
-        except (psycopg.Error, Later):
+        except (psycopg.Error, Later, TooMany, NotFound):
             return [
                 ViewVariable(v.name, v.label, list(v.options), chosen.get(v.name, v.default))
                 for v in shown.model.variables

@@ -21,6 +21,12 @@ def run(connection: psycopg.Connection[Any], statement: sql.Composed) -> list[di
         return cursor.fetchmany(_MOST_ROWS)
 
 
+def is_lost(error: psycopg.Error) -> bool:
+    """Tell whether the session is gone, instead of a statement being refused."""
+    state = error.sqlstate or ""
+    return not state or state.startswith(("08", "57P"))
+
+
 def words(error: psycopg.Error) -> str:
     """Return the database's own sentence about an error, without detail, hint, statement or address."""
     if isinstance(error, psycopg.errors.QueryCanceled):
