@@ -20,6 +20,13 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
 from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
+from belvedere.previews.capture import Chromium
+from belvedere.previews.model import Shape
+from belvedere.previews.pictures import Pictures
+from belvedere.previews.service import Previews
+from belvedere.previews.slots import Slots
+from belvedere.previews.subjects import subjects
+from belvedere.previews.tokens import CaptureTokens
 from belvedere.reactions import REACTIONS
 from belvedere.stores.service import Stores, server_of
 from belvedere.tenants.service import Tenants
@@ -48,6 +55,7 @@ class Services:
     dashboards: Dashboards
     viewer: Viewer
     notifications: Notifications
+    previews: Previews
 
     def close(self) -> None:
         """Give back what is open."""
@@ -90,8 +98,27 @@ def build(settings: Settings) -> Services:
         read_credential=credentials.read, open_slack=slack(settings.slack_api_url), slack_token=settings.slack_bot_token,
         slack_channel=settings.slack_channel_id,
     )
+    previews = Previews(
+        database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
+        pictures=Pictures(settings.path(settings.capture_dir)), portal_url=settings.inner_url,
+        slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
+        tokens=CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30),
+        subjects=subjects(dashboards),
+    )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants, stores=stores,
         workspaces=workspaces, dashboards=dashboards, viewer=viewer, notifications=notifications,
+        previews=previews,
+    )
+
+
+def _camera(settings: Settings) -> Chromium:
+    shape = Shape(
+        width=settings.capture_width, height=settings.capture_height, frames=settings.capture_frames,
+        delay_ms=settings.capture_frame_delay_ms, timeout_s=settings.capture_timeout_ms / 1000,
+        memory_bytes=settings.capture_memory_bytes,
+    )
+    return Chromium(
+        place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled
     )

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ NAMES: Final = (
     "microsoft-edge-stable",
 )
 """What Chromium and its kin are called in distributions, in order of preference."""
+
+_SOCKETS: Final = "belvedere-sockets-"
+_NOTICE_S: Final = 1.0
+_END_S: Final = 20.0
 
 INSTALL_HINT: Final = "Install Chromium (`apt-get install chromium`), or name one in BELVEDERE_BROWSER."
 
@@ -79,27 +84,25 @@ class Running:
 
     tools: DevTools
     folder: Path
-    _guard: subprocess.Popen[bytes]
-    _log: str = ""
+    guard: subprocess.Popen[bytes]
 
     def let_go(self) -> None:
         """Ask the guard to end the browser; do not wait for it."""
-        if self._guard.stdin is not None and not self._guard.stdin.closed:
-            self._log = self._said()
-            self._guard.stdin.close()
+        if self.guard.stdin is not None and not self.guard.stdin.closed:
+            self.guard.stdin.close()
 
     def why(self) -> str:
         """Tell, once the conversation broke, why the browser ended."""
-        self.let_go()
-        status = self._guard.wait(20)
+        # The guard noticed before we did, or does within its next look: closing the pipe now would be another reason.
+        try:
+            status = self.guard.wait(_NOTICE_S)
+        except subprocess.TimeoutExpired:
+            self.let_go()
+            status = self.guard.wait(_END_S)
+        said = self.guard.stderr.read().decode(errors="replace") if self.guard.stderr else ""
+        fatal = [line.partition("] ")[2] for line in said.splitlines() if ":FATAL:" in line]
         reason = _ENDINGS.get(status, _ENDINGS[guard.BROWSER_ENDED])
-        sandbox = " Its sandbox does not work on this machine." if "No usable sandbox" in self._log else ""
-        return reason + sandbox
-
-    def _said(self) -> str:
-        with suppress(OSError):
-            return (self.folder / "browser.log").read_text(errors="replace")[-4000:]
-        return ""
+        return f"{reason} It said: {fatal[-1][:200]}" if fatal else reason
 
 
 def _argv(program: str, profile: Path, shape: Shape, url: str) -> list[str]:
@@ -112,13 +115,13 @@ def _argv(program: str, profile: Path, shape: Shape, url: str) -> list[str]:
     ]
 
 
-def _environment(profile: Path) -> dict[str, str]:
+def _environment(profile: Path, sockets: Path) -> dict[str, str]:
     """Return what the browser may know: nothing of ours, above all no secret."""
     passed: Mapping[str, str] = {
         name: os.environ[name] for name in ("PATH", "LANG", "FONTCONFIG_FILE", "FONTCONFIG_PATH") if name in os.environ
     }
     return {
-        "PATH": os.defpath, **passed, "HOME": str(profile), "TMPDIR": str(profile), "XDG_CONFIG_HOME": str(profile),
+        "PATH": os.defpath, **passed, "HOME": str(profile), "TMPDIR": str(sockets), "XDG_CONFIG_HOME": str(profile),
         "XDG_CACHE_HOME": str(profile), "XDG_RUNTIME_DIR": str(profile), "TZ": "UTC",
     }
 
@@ -132,32 +135,39 @@ def launched(program: str, place: Path, url: str, shape: Shape) -> Iterator[Runn
     """
     folder = place / opaque()
     folder.mkdir(parents=True, mode=0o700)
+    # Chromium puts a socket into its temporary folder, and the address of a socket has at most 107 bytes: whatever
+    # the depth of the home, this folder's name is short.
+    sockets = Path(tempfile.mkdtemp(prefix=_SOCKETS))
+    (folder / "sockets").write_text(str(sockets))
     owner = os.open(folder / "owner", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(owner, fcntl.LOCK_EX)
     running = None
     try:
-        running = _start(program, folder, url, shape)
+        running = _start(program, folder, sockets, url, shape)
         failpoint("previews.browser.started")
         yield running
     finally:
         if running is not None:
             running.let_go()
-            running._guard.wait(20)  # noqa: SLF001  (this function made it)
+            running.guard.wait(_END_S)
             running.tools.close()
+            if running.guard.stderr is not None:
+                running.guard.stderr.close()
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(sockets, ignore_errors=True)
         os.close(owner)
 
 
-def _start(program: str, folder: Path, url: str, shape: Shape) -> Running:
+def _start(program: str, folder: Path, sockets: Path, url: str, shape: Shape) -> Running:
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     argv = _argv(program, folder, shape, url)
     watch = [sys.executable, "-I", "-S", guard.__file__, str(theirs_in), str(theirs_out), str(shape.timeout_s)]
     try:
         process = subprocess.Popen(
-            [*watch, str(shape.memory_bytes), str(folder), "--", *argv],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=(theirs_in, theirs_out), start_new_session=True, env=_environment(folder),
+            [*watch, str(shape.memory_bytes), str(folder), str(sockets), "--", *argv],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            pass_fds=(theirs_in, theirs_out), start_new_session=True, env=_environment(folder, sockets),
         )
     except OSError as error:
         os.close(ours_out)
@@ -168,7 +178,7 @@ def _start(program: str, folder: Path, url: str, shape: Shape) -> Running:
         os.close(theirs_in)
         os.close(theirs_out)
     tools = DevTools(ours_out, ours_in, deadline=monotonic_s() + shape.timeout_s)
-    return Running(tools=tools, folder=folder, _guard=process)
+    return Running(tools=tools, folder=folder, guard=process)
 
 
 def end_leftovers(place: Path) -> int:
@@ -185,9 +195,17 @@ def end_leftovers(place: Path) -> int:
             except BlockingIOError:
                 continue
             _kill_users_of(folder)
+            _remove_sockets(folder)
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
     return count
+
+
+def _remove_sockets(folder: Path) -> None:
+    with suppress(OSError):
+        sockets = Path((folder / "sockets").read_text())
+        if sockets.name.startswith(_SOCKETS) and sockets.parent == Path(tempfile.gettempdir()):
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _kill_users_of(folder: Path) -> None:

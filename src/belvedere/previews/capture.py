@@ -119,7 +119,7 @@ class _Take:
         tools.attach()
         tools.listen("Network.responseReceived", self._responded)
         tools.listen("Inspector.targetCrashed", self._crash)
-        tools.listen("Page.javascriptDialogOpening", lambda _: None)
+        tools.listen("Page.javascriptDialogOpening", self._dismiss)
         tools.call("Page.enable")
         tools.call("Network.enable")
         tools.call("Inspector.enable")
@@ -141,6 +141,9 @@ class _Take:
         # but come later than the first probe that counts.
         if event.get("type") == "Document" and event.get("requestId") == event.get("loaderId"):
             self.status = event["response"]["status"]
+
+    def _dismiss(self, _event: dict[str, Any]) -> None:
+        self.tools.post("Page.handleJavaScriptDialog", accept=False)
 
     def _crash(self, _event: dict[str, Any]) -> None:
         self.crashed = True

@@ -67,14 +67,10 @@ class DevTools:
             Overdue: no answer before the deadline.
             Later: the browser refused the call.
         """
-        self._number += 1
-        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        self._send(msgspec.json.encode(message) + b"\0")
+        number = self.post(method, **parameters)
         while True:
             answer = self._receive()
-            if answer.get("id") == self._number:
+            if answer.get("id") == number:
                 if "error" in answer:
                     reason = f"The browser refused {method}: {answer['error'].get('message', 'no reason')}."
                     raise Later(reason, code="browser-refused")
@@ -83,6 +79,15 @@ class DevTools:
             listener = self._listeners.get(answer.get("method", ""))
             if listener is not None:
                 listener(answer.get("params", {}))
+
+    def post(self, method: str, **parameters: object) -> int:
+        """Call without waiting, as a listener must, since a call waits already; return the call's number."""
+        self._number += 1
+        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._send(msgspec.json.encode(message) + b"\0")
+        return self._number
 
     def evaluate(self, expression: str) -> Any:  # noqa: ANN401  (a page's value is whatever its script says)
         """Run an expression in the page, wait for its promise, and return its value.

@@ -1,8 +1,8 @@
 """The small program between Belvedere and a browser: it lets no browser outlive its owner, deadline or memory.
 
-Run by path, as `python -I -S guard.py IN OUT DEADLINE_S MEMORY_BYTES FOLDER -- PROGRAM ARGUMENT...`, in a session
-of its own. It hands the two pipe ends IN and OUT to the browser as descriptors 3 and 4 (Chromium's
-`--remote-debugging-pipe`), then watches. It ends everything below it and removes FOLDER when
+Run by path, as `python -I -S guard.py IN OUT DEADLINE_S MEMORY_BYTES FOLDER SOCKETS -- PROGRAM ARGUMENT...`, in a
+session of its own. It hands the two pipe ends IN and OUT to the browser as descriptors 3 and 4 (Chromium's
+`--remote-debugging-pipe`), then watches. It ends everything below it and removes FOLDER and SOCKETS when
 
 - its standard input closes, which happens however the owner ends, kill -9 included;
 - the browser ends by itself, the deadline passes, or the processes together take more memory than allowed.
@@ -132,23 +132,33 @@ def _watch(browser: subprocess.Popen[bytes], deadline: float, most_bytes: int) -
             return TOO_MUCH_MEMORY
 
 
+def _tell_last_words(folder: Path) -> None:
+    """Pass on what the browser wrote last, for whoever asks why it ended."""
+    try:
+        sys.stderr.write((folder / "browser.log").read_text(errors="replace")[-4000:])
+    except OSError:
+        return
+
+
 def main(arguments: list[str]) -> int:
     """Guard one browser; the exit status says why it ended."""
-    read_end, write_end, deadline_s, most_bytes, folder = arguments[:5]
+    read_end, write_end, deadline_s, most_bytes, folder, sockets = arguments[:6]
     # Whoever loses its parent below us becomes our child, so nobody escapes by a double fork.
     ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OWNER_GONE))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     deadline = time.monotonic() + float(deadline_s)
     try:
-        browser = _start(arguments[6:], int(read_end), int(write_end), Path(folder))
+        browser = _start(arguments[7:], int(read_end), int(write_end), Path(folder))
         return _watch(browser, deadline, int(most_bytes))
     except OSError as error:
         sys.stderr.write(f"{error.strerror or error}\n")
         return NOT_STARTED
     finally:
         kill_below(os.getpid())
+        _tell_last_words(Path(folder))
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 if __name__ == "__main__":
