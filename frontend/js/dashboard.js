@@ -67,7 +67,7 @@ function stat(panel, data) {
   const row = data.rows[0] ?? [];
   const column = { unit: data.unit, ...data.columns[at] };
   const value = row[at];
-  const crossed = (data.options?.thresholds ?? []).filter((limit) => typeof value === "number" && value >= limit.at).at(-1);
+  const crossed = (data.options?.thresholds ?? []).filter((limit) => typeof value === "number" && (limit.at === null || value >= limit.at)).at(-1);
   const unit = column.unit || data.unit;
   const figure = h("p", { class: `fig ${crossed && crossed.tone !== "none" ? crossed.tone : ""}`, title: measure(value, unit) }, column.type === "number" ? brief(value, column.decimals ?? null) : cell(value, column), unit && value !== null ? h("small", {}, unit === "%" ? "%" : ` ${unit}`) : "");
   const before = place(data.options?.previous);

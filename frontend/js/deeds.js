@@ -50,6 +50,12 @@ const deeds = {
 };
 
 document.addEventListener("click", (event) => {
+  const reveal = event.target.closest?.("[data-reveal]");
+  if (reveal) {
+    const ask = one(`#${CSS.escape(reveal.getAttribute("aria-controls"))}`);
+    ask.open = !ask.open;
+    reveal.setAttribute("aria-expanded", String(ask.open));
+  }
   const hit = event.target.closest?.("[data-do]");
   if (hit) deeds[hit.dataset.do]?.(hit, event);
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;

@@ -87,7 +87,7 @@ def _recognised() -> Visitor | None:
     if cookie:
         session = services().sessions.find(Secret(cookie), origin=origin, request_id=request_id)
         if session is not None:
-            return Visitor(session.actor, session, session.dashboard_id)
+            return Visitor(session.actor, session)
     capture = request.cookies.get(CAPTURE_COOKIE)
     grant = services().previews.tokens.grant(capture) if capture else None
     return Visitor(grant.actor(origin), None, grant.dashboard_id) if grant else None

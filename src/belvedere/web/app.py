@@ -17,7 +17,7 @@ from belvedere.web.navigation import SECTIONS, Counts, is_current
 
 _PAGES: Final = (
     "home", "accounts", "tenants", "tenant", "tenant_data", "credentials", "dashboards", "operations", "history",
-    "templates", "settings", "search", "help", "health",
+    "catalogue", "settings", "search", "help", "health",
 )  # fmt: skip
 """Modules of this package that have a `blueprint`, or a function `blueprint(services)`."""
 
@@ -41,15 +41,19 @@ def create_app(services: Services) -> Flask:
     app.after_request(context.take_toast)
     app.register_blueprint(assets.blueprint)
     for name in _PAGES:
-        _register(app, services, f"belvedere.web.{name}")
+        if find_spec(f"belvedere.web.{name}") is not None:
+            _register(app, services, f"belvedere.web.{name}")
     if find_spec("belvedere.api.blueprint") is not None:
-        _register(app, services, "belvedere.api.blueprint", prefix="/api/v1")
+        _register(app, services, "belvedere.api.blueprint")
+    app.jinja_env.globals["sections"] = [
+        (name, [place for place in places if place.endpoint in app.view_functions]) for name, places in SECTIONS
+    ]
     return app
 
 
-def _register(app: Flask, services: Services, module: str, prefix: str | None = None) -> None:
+def _register(app: Flask, services: Services, module: str) -> None:
     made: Blueprint | Callable[[Services], Blueprint] = import_module(module).blueprint
-    app.register_blueprint(made if isinstance(made, Blueprint) else made(services), url_prefix=prefix)
+    app.register_blueprint(made if isinstance(made, Blueprint) else made(services))
 
 
 def _globals(app: Flask, services: Services) -> None:
@@ -57,7 +61,8 @@ def _globals(app: Flask, services: Services) -> None:
     app.jinja_env.globals.update(
         asset=assets.asset, here=context.here, live=context.live, look=words.look, deed=words.deed, may=context.may,
         plural=plural, duration=duration, NONE=NONE, version=__version__, csrf=_csrf, toast=context.toast,
-        is_current=is_current, sections=SECTIONS, live_position=lambda: app.config.get(LIVE_POSITION, str)(),
+        is_current=is_current, sections=[], view_functions=app.view_functions,
+        live_position=lambda: app.config.get(LIVE_POSITION, str)(),
     )  # fmt: skip
     app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module
 

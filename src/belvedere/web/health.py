@@ -48,7 +48,8 @@ def parts(services: Services) -> list[Part]:
 
 def _database(services: Services) -> Part:
     try:
-        version = services.database.version()
+        with services.database.transaction() as connection:
+            version = connection.info.server_version // 10_000
     except BelvedereError as error:
         return Part("database", "failed", error.detail, "Look at the server's own log.")
     kind = "the user's own" if services.settings.database_url or services.settings.master_db_host else "embedded"

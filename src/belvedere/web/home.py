@@ -20,6 +20,7 @@ blueprint = Blueprint("home", __name__)
 
 _YEAR_S: Final = 31_536_000
 _LAST_ACTIONS: Final = 8
+_NEWEST: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,11 @@ class Card:
 def home() -> Response:
     """Answer: does anything need me?"""
     services, actor = context.services(), context.actor()
+    newest = services.dashboards.list(actor, limit=_NEWEST).items
     return context.page(
         "home.html", needs=needs(services, actor), cards=_cards(services, actor), now=utc_now(),
-        actions=services.history.tail(actor, _LAST_ACTIONS), previews=_newest(services, actor),
+        actions=services.history.tail(actor, _LAST_ACTIONS), dashboards=newest,
+        previews=services.previews.latest_of(actor, [one.id for one in newest]),
     )  # fmt: skip
 
 
@@ -76,10 +79,6 @@ def _listed(counted: dict[str, int]) -> str:
 def _waiting(sent: dict[str, int]) -> str:
     waiting, failed = sent.get("waiting", 0), sent.get("failed", 0)
     return ", ".join(["sent", *([f"{waiting:,} wait"] if waiting else []), *([f"{failed:,} failed"] if failed else [])])
-
-
-def _newest(services: Services, actor: Actor) -> list[object]:
-    return list(services.dashboards.list(actor, limit=4).items)
 
 
 @blueprint.get("/first-run")

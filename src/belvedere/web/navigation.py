@@ -36,7 +36,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     )),
     ("Know", (
         Place("history.history", "History", "history", "a"),
-        Place("templates.catalogue", "Templates", "squares", "p"),
+        Place("catalogue.templates", "Templates", "squares", "p"),
         Place("settings.settings", "Settings", "sliders", "s"),
     )),
 )  # fmt: skip
