@@ -8,7 +8,7 @@ READY := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.portal) .venv/.package sr
 DEV := .venv/.dev .venv/.package src/belvedere/web/static/manifest.json
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help up test test-crash test-contract bench lint lock reset clean
+.PHONY: help up test test-crash test-contract bench lint docs lock reset clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(DEV) ## ruff, strict types, layers
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: $(DEV) ## write docs/reference anew from the code
+	@exec $(BIN)/python docs/generate.py
 
 lock: ## write requirements/*.txt anew from pyproject.toml
 	@.venv/bin/python -m pip install -q uv

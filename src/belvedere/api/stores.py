@@ -1,16 +1,14 @@
 """Stores: where tenants' data lies, how to connect, which tables there are."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from belvedere.api.model import Answer, Call, NoQuery, Route
 from belvedere.api.parts import uuid_of
-
-if TYPE_CHECKING:
-    from belvedere.stores.model import Relation, Store
+from belvedere.stores.model import Relation, Store
 
 
 class StoreView(msgspec.Struct, frozen=True):
@@ -46,12 +44,12 @@ class RelationView(msgspec.Struct, frozen=True):
     stable_at: datetime | None
 
 
-def view(store: "Store") -> StoreView:
+def view(store: Store) -> StoreView:
     """Render a store."""
     return StoreView(store.id, store.tenant_id, store.kind, store.database, store.host, store.port, store.state)
 
 
-def view_relation(relation: "Relation") -> RelationView:
+def view_relation(relation: Relation) -> RelationView:
     """Render a relation."""
     return RelationView(
         relation.schema, relation.name, relation.kind, relation.state, relation.rows_estimate, relation.size_bytes,

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Map, Rule
+from werkzeug.test import TestResponse
 
 from belvedere.api.blueprint import blueprint
+from belvedere.api.routes import ROUTES
 from belvedere.app import Services, build
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database
@@ -38,11 +42,28 @@ class Caller:
     client: FlaskClient
     token: str = ""
 
-    def __call__(self, method: str, path: str, **arguments: object):
+    def __call__(self, method: str, path: str, **arguments: object) -> TestResponse:
         headers = dict(arguments.pop("headers", {}))  # type: ignore[call-overload]
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **arguments)
+        answer = self.client.open(f"/api/v1{path}", method=method, headers=headers, **arguments)
+        _fits(method, path, answer)
+        return answer
+
+
+_RULES = Map([Rule(route.path.replace("{", "<").replace("}", ">"), methods=[route.method], endpoint=route.name)
+              for route in ROUTES])
+
+
+def _fits(method: str, path: str, answer: TestResponse) -> None:
+    """Hold every answer that a test sees against its type in the table, from which the description is made."""
+    if answer.content_type == "application/problem+json":
+        assert set(answer.json) >= {"type", "title", "status", "detail", "error", "request_id"}
+        assert answer.json["status"] == answer.status_code
+    elif answer.content_type == "application/json" and method != "HEAD":
+        name, _ = _RULES.bind("").match(path.split("?")[0] or "/", method=method)
+        kind = next(route.answer for route in ROUTES if route.name == name)
+        assert msgspec.to_builtins(msgspec.json.decode(answer.data, type=kind)) == answer.json
 
 
 @pytest.fixture
