@@ -52,7 +52,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "job": Noun("belvedere.cli.job:job", "Look at the queue and try a job now."),
     "token": Noun("belvedere.cli.people:token", "Make, list and revoke API tokens."),
     "operator": Noun("belvedere.cli.people:operator", "Manage the accounts of operators."),
-    "history": Noun("belvedere.cli.people:history", "Read the history and prove that it is whole."),
+    "history": Noun("belvedere.cli.history:history", "Read the history and prove that it is whole."),
     "sample": Noun("belvedere.cli.sample:sample", "Load the sample tenant."),
     "completion": Noun("belvedere.cli.completion:completion", "Print the completion script of a shell."),
 }
