@@ -9,17 +9,21 @@ from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
+from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
 from belvedere.identity.accounts import Accounts
 from belvedere.identity.flash import Flashes
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
+from belvedere.notifications import jobs as notification_jobs
 from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
+from belvedere.previews import jobs as preview_jobs
 from belvedere.previews.capture import Chromium
 from belvedere.previews.model import Shape
 from belvedere.previews.pictures import Pictures
@@ -28,8 +32,13 @@ from belvedere.previews.slots import Slots
 from belvedere.previews.subjects import subjects
 from belvedere.previews.tokens import CaptureTokens
 from belvedere.reactions import REACTIONS
-from belvedere.stores.service import Stores, server_of
+from belvedere.stores import jobs as store_jobs
+from belvedere.stores.service import Stores
+from belvedere.stores.watch import Watcher
+from belvedere.stores.wire import server_of
+from belvedere.tenants import jobs as tenant_jobs
 from belvedere.tenants.service import Tenants
+from belvedere.workspaces import jobs as workspace_jobs
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Viewer
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
@@ -56,6 +65,25 @@ class Services:
     viewer: Viewer
     notifications: Notifications
     previews: Previews
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What a runner of this installation can do: the jobs of all rooms."""
+        return [
+            *tenant_jobs.jobs(self.tenants),
+            *store_jobs.jobs(self.stores),
+            *workspace_jobs.jobs(self.workspaces),
+            *dashboard_jobs.jobs(self.dashboards),
+            *preview_jobs.jobs(self.previews),
+            *notification_jobs.jobs(self.notifications),
+        ]
+
+    def watcher(self) -> Watcher:
+        """Make the watcher of tenants' tables; of several that run, one watches."""
+        return Watcher(
+            database=self.database, queue=self.queue, servers=[self.stores.server],
+            interval_s=self.settings.watch_interval_s, full_every_s=self.settings.scan_interval_ms / 1000,
+        )
 
     def close(self) -> None:
         """Give back what is open."""

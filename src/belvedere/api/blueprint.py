@@ -106,7 +106,7 @@ def _view(services: Services, route: Route, cookie: str, failures: caller.Failur
         raw = _raw(request, services.settings.max_body_bytes)
         call: Call[Any, Any] = Call(
             services=services, actor=actor, path=_clean(path), query=_query(request, route),
-            body=_body(request, route, raw), wait_s=_wait(request), headers=request.headers,
+            body=_body(request, route, raw), wait_s=_wait(request), headers=dict(request.headers),
         )
         answer = _answered(call, route, raw, failures)
         return _stamped(answer)

@@ -40,7 +40,7 @@ _MEANINGS: Final = {
 @cache
 def document() -> dict[str, Any]:
     """Return the description as plain values."""
-    types = [Problem]
+    types: list[Any] = [Problem]
     for route in ROUTES:
         types += [kind for kind in (route.answer, route.query, route.body) if kind not in (None, bytes)]
     _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)

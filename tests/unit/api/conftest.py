@@ -61,7 +61,7 @@ def _fits(method: str, path: str, answer: TestResponse) -> None:
         assert set(answer.json) >= {"type", "title", "status", "detail", "error", "request_id"}
         assert answer.json["status"] == answer.status_code
     elif answer.content_type == "application/json" and method != "HEAD":
-        name, _ = _RULES.bind("").match(path.split("?")[0] or "/", method=method)
+        name, _ = _RULES.bind("").match(path.partition("?")[0] or "/", method=method)
         kind = next(route.answer for route in ROUTES if route.name == name)
         assert msgspec.to_builtins(msgspec.json.decode(answer.data, type=kind)) == answer.json
 
