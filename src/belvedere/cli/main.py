@@ -151,14 +151,27 @@ def _run_in(context: click.Context) -> int:  # noqa: PLR0911  (one line a way to
         # The reader of our pipe went away; nothing more can be said, not even by the interpreter at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("belvedere"):
-            raise
+    except Exception as error:  # noqa: BLE001  (a person at a terminal gets a sentence, whatever broke)
+        return _broken(error)
+    return 0
+
+
+def _broken(error: Exception) -> int:
+    """Tell what no command expected: a package that is not installed, or a fault of ours, whose trace goes to the log."""
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("belvedere"):
         output.note(output.error_text(
             f"this command needs the package {error.name}", "Only the light base of Belvedere is installed here.",
             "pip install 'belvedere[portal]'"))
         return 1
-    return 0
+    if os.environ.get("DEBUG"):
+        raise error
+    from belvedere.kernel.logging import logger
+
+    logger(__name__).error("a command broke", exc_info=error)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    output.note(output.error_text(
+        "Belvedere itself failed", what, "the same with DEBUG=1 for the trace, and report it as CONTRIBUTING.md says"))
+    return 1
 
 
 def _usage(error: click.ClickException) -> int:
