@@ -133,6 +133,5 @@ def _fitted(panels: Sequence[Panel]) -> list[Panel]:
 
 def _widened(line: Sequence[Panel]) -> list[Panel]:
     total = sum(panel.width for panel in line)
-    widths = [panel.width * _COLUMNS // total for panel in line]
-    widths[-1] += _COLUMNS - sum(widths)
-    return [replace(panel, width=width) for panel, width in zip(line, widths, strict=True)]
+    ends = [round(sum(p.width for p in line[: place + 1]) * _COLUMNS / total) for place in range(len(line))]
+    return [replace(p, width=end - start) for p, start, end in zip(line, [0, *ends], ends, strict=False)]

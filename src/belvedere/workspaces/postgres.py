@@ -280,7 +280,8 @@ def _histogram(parts: _Parts) -> sql.Composed:
         "{ctes} SELECT round((k * width)::numeric, 12)::float8 AS bin_start, "
         "round(((k + 1) * width)::numeric, 12)::float8 AS bin_end, count({v}) AS amount, "
         "(SELECT count(*) FROM {source} AS above, width AS limits WHERE above.{v} > limits.high) AS beyond "
-        "FROM width CROSS JOIN LATERAL generate_series(floor(low / width), floor(high / width)) AS k "
+        "FROM width CROSS JOIN LATERAL (SELECT place::float8 AS k FROM generate_series(floor(low / width)::numeric, "
+        "floor(high / width)::numeric) AS place) AS bins "
         "LEFT JOIN {source} AS found ON floor(found.{v} / width) = k AND found.{v} <= high "
         "GROUP BY k, width ORDER BY k",
         ctes=parts.ctes(bounds), v=value, source=parts.source())
