@@ -23,6 +23,7 @@ MOST_BYTES: Final = 1_500_000_000
 _COLOURS: Final = 255
 _CLEAR: Final = 255
 _QUARTER: Final = 4
+_MOST_COUNTED: Final = 65_536
 
 
 @dataclass(slots=True)
@@ -65,8 +66,10 @@ class Reel:
         if not self.shots:
             message = "there is no frame"
             raise ValueError(message)
-        palette = palette_of([shot.small for shot in self.shots])
+        palette, colours = palette_of([shot.small for shot in self.shots])
         frames, delays = self._deltas(palette)
+        for frame in frames:
+            frame.putpalette(colours)
         frames[0].save(
             gif, format="GIF", save_all=True, append_images=frames[1:], duration=delays, loop=0, disposal=1,
             transparency=_CLEAR, optimize=False,
@@ -107,15 +110,41 @@ def _indexes(image: Image.Image) -> Image.Image:
     return Image.frombytes("L", image.size, image.tobytes())
 
 
-def palette_of(small: list[Image.Image]) -> Image.Image:
-    """Choose one palette for all frames, and leave its last place free for clear."""
+def palette_of(small: list[Image.Image]) -> tuple[Image.Image, list[int]]:
+    """Choose one palette for all frames, its last place left free for clear.
+
+    Returns:
+        The palette to map pixels with, and the colours to write in its places: of all colours that come to one place,
+        the commonest rather than their average, so that the flat areas of a page keep their very colour.
+    """
     width = max(image.width for image in small)
     sheet = Image.new("RGB", (width, sum(image.height for image in small)))
     top = 0
     for image in small:
         sheet.paste(image, (0, top))
         top += image.height
-    return sheet.quantize(colors=_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = sheet.quantize(colors=_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    return palette, _true_colours(sheet, palette)
+
+
+def _true_colours(sheet: Image.Image, palette: Image.Image) -> list[int]:
+    colours = [*(palette.getpalette() or []), *[0] * 768][:768]
+    counted = sheet.getcolors(_MOST_COUNTED)
+    if counted is None:
+        # A photograph rather than a chart: no colour is commoner than others.
+        return colours
+    row = Image.frombytes("RGB", (len(counted), 1), bytes(part for _, colour in counted for part in _parts(colour)))
+    places = row.quantize(palette=palette, dither=Image.Dither.NONE).tobytes()
+    commonest: dict[int, int] = {}
+    for (count, colour), place in zip(counted, places, strict=True):
+        if count > commonest.get(place, 0):
+            commonest[place] = count
+            colours[3 * place : 3 * place + 3] = _parts(colour)
+    return colours
+
+
+def _parts(colour: object) -> tuple[int, ...]:
+    return colour if isinstance(colour, tuple) else ()
 
 
 def work(commands: TextIO, answers: TextIO) -> int:
