@@ -126,6 +126,41 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A relation as the catalogue has it now. `size_bytes` is None while somebody holds it locked."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: RelationKind
+    columns: tuple[Column, ...]
+    populated: bool
+    rows_estimate: int | None
+    size_bytes: int | None
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How much there is to see: databases that are ready, and relations in them."""
+
+    databases: int
+    tables: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """How the watcher fares on one server. `missed` counts relations that only the full look found."""
+
+    server: str
+    looked_at: datetime | None
+    last_full_at: datetime | None
+    error: str | None
+    retry_at: datetime | None
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionInfo:
     """How a person's flow reaches a store; the password is the credential `DB_PASS`."""
 

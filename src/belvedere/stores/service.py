@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 from uuid import UUID
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow
 
 from belvedere.audit.model import History
@@ -24,12 +23,14 @@ from belvedere.stores import store
 from belvedere.stores.model import (
     ConnectionInfo,
     LoginKind,
+    Overview,
     Relation,
     RelationState,
     Server,
     Store,
     StoreKind,
     StoreState,
+    WatchState,
     database_name,
 )
 from belvedere.stores.plan import Deed, Desired, DesiredDatabase, DesiredLogin, Do, Observed, foreign, plan, removal
@@ -39,7 +40,6 @@ from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 
 _ROOM: Final = "stores"
-_SERVER: Final = "default"
 _SHOWN: Final = tuple(state for state in RelationState if state is not RelationState.GONE)
 _KEPT: Final = {LoginKind.WRITER: "_writer_password", LoginKind.READER: "_reader_password"}
 """The names under which the logins' own passwords are sealed, apart from the credentials that people see and change."""
@@ -50,22 +50,6 @@ _IDLE_IN_TRANSACTION_S: Final = {LoginKind.WRITER: 900, LoginKind.READER: 60}
 Listed = list[Store]
 Relations = list[Relation]
 """Said here because inside the class `list` is a verb."""
-
-
-def server_of(settings: Settings, control: Secret) -> Server:
-    """Return the server that tenants' databases are made on: DEFAULT_DB_*, else the control server."""
-    if settings.default_db_host:
-        url = make_conninfo(
-            host=settings.default_db_host, port=settings.default_db_port,
-            user=settings.default_db_user or "postgres", password=settings.default_db_pass.reveal() or None,
-            dbname="postgres",
-        )
-        return Server(_SERVER, settings.default_db_host, settings.default_db_port, Secret(url))
-    parts = conninfo_to_dict(control.reveal())
-    host = str(parts.get("host") or "").split(",")[0]
-    port = int(str(parts.get("port") or "5432").split(",")[0])
-    # A socket's folder is nothing that a tenant's flow could connect to.
-    return Server(_SERVER, "127.0.0.1" if not host or host.startswith("/") else host, port, control)
 
 
 class Stores:
@@ -127,6 +111,19 @@ class Stores:
             host=one.host, port=one.port, database=one.database, writer=roles[LoginKind.WRITER],
             reader=roles[LoginKind.READER],
         )
+
+    def overview(self, actor: Actor) -> Overview:
+        """Count databases and tables, as far as the actor sees them."""
+        actor.must(Role.VIEWER, actor.tenant)
+        with self._database.for_actor(actor) as connection:
+            row = store.counts(connection)
+        return Overview(**row) if row else Overview(0, 0)
+
+    def watch_states(self, actor: Actor) -> "tuple[WatchState, ...]":
+        """Return how the watcher fares, by server, for operators."""
+        actor.must(Role.VIEWER)
+        with self._database.transaction() as connection:
+            return tuple(WatchState(**row) for row in store.watch_states(connection))
 
     def plan(self, actor: Actor, serial: int) -> Plan[Deed]:
         """Return what differs from what should be, or what deleting will do; empty when nothing does."""

@@ -13,6 +13,18 @@ from belvedere.kernel.ids import new_id
 from belvedere.stores.model import Column, LoginKind, Relation, RelationKind, RelationState, StoreKind
 
 _LOCK: Final = 0x73746F72
+_WATCH_LOCK: Final = 0x77617463
+
+
+def hold_watch(session: Connection) -> bool:
+    """Take the watching lock of the installation for this session; False when another process watches."""
+    row = one(session, "SELECT pg_try_advisory_lock(%s) AS held", [_WATCH_LOCK])
+    return bool(row and row["held"])
+
+
+def is_held(session: Connection) -> None:
+    """Make sure that the session that holds a lock lives. Raises OperationalError when it does not."""
+    session.execute("SELECT 1")
 
 
 def add_login(connection: Connection, tenant: int, kind: LoginKind, role: str) -> bool:
@@ -98,10 +110,9 @@ def here(connection: Connection, idents: list[UUID]) -> list[DictRow]:
     return rows(connection, "SELECT * FROM relation WHERE state <> 'gone' AND store_id = ANY(%s)", [idents])
 
 
-def put_relation(connection: Connection, tenant: int, relation: Relation, *, found_by: str) -> None:
-    """Add a relation or bring it up to date."""
-    columns = Jsonb([[column.name, column.type, column.nullable] for column in relation.columns])
-    connection.execute(
+def put_relations(connection: Connection, tenant: int, found: list[Relation], *, found_by: str) -> None:
+    """Add relations or bring them up to date; a thousand at once cost little more than one."""
+    connection.cursor().executemany(
         "INSERT INTO relation (id, tenant_id, store_id, oid, schema, name, kind, columns, rows_estimate, size_bytes, "
         "readable, state, found_by, first_seen_at, stable_at) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
@@ -109,9 +120,12 @@ def put_relation(connection: Connection, tenant: int, relation: Relation, *, fou
         "name = excluded.name, kind = excluded.kind, columns = excluded.columns, "
         "rows_estimate = excluded.rows_estimate, size_bytes = excluded.size_bytes, readable = excluded.readable, "
         "state = excluded.state, stable_at = excluded.stable_at",
-        [new_id(), tenant, relation.store_id, relation.oid, relation.schema, relation.name, relation.kind, columns,
-         relation.rows_estimate, relation.size_bytes, relation.readable, relation.state, found_by,
-         relation.first_seen_at, relation.stable_at],
+        [
+            [new_id(), tenant, one.store_id, one.oid, one.schema, one.name, one.kind,
+             Jsonb([[column.name, column.type, column.nullable] for column in one.columns]), one.rows_estimate,
+             one.size_bytes, one.readable, one.state, found_by, one.first_seen_at, one.stable_at]
+            for one in found
+        ],
     )
 
 
@@ -129,7 +143,7 @@ def forget_gone(connection: Connection, before: datetime) -> None:
 
 
 def note_watch(
-    connection: Connection, server: str, *, at: datetime, full: bool = False, missed: int = 0,
+    connection: Connection, server: str, *, at: datetime | None, full: bool = False, missed: int = 0,
     error: str | None = None, retry_at: datetime | None = None,
 ) -> None:
     """Write how the watcher fares on a server."""
@@ -146,6 +160,15 @@ def note_watch(
 def watch_states(connection: Connection) -> list[DictRow]:
     """Return how the watcher fares, by server."""
     return rows(connection, "SELECT * FROM watch_state ORDER BY server")
+
+
+def counts(connection: Connection) -> DictRow | None:
+    """Count the databases that are there and the relations in them."""
+    return one(
+        connection,
+        "SELECT (SELECT count(*) FROM store WHERE state = 'ready') AS databases, "
+        "(SELECT count(*) FROM relation WHERE state <> 'gone') AS tables",
+    )
 
 
 def relation_of(row: DictRow) -> Relation:

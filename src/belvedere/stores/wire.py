@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
 from belvedere.stores.model import Server
 
 Connection = psycopg.Connection[DictRow]
@@ -19,6 +20,23 @@ GUARD: Final = "-c search_path=pg_catalog -c lock_timeout=5s -c statement_timeou
 """How every session of the provisioning login starts: no name that a tenant chose is ever looked up by accident."""
 
 _CONNECT_TIMEOUT_S: Final = 5
+_SERVER: Final = "default"
+
+
+def server_of(settings: Settings, control: Secret) -> Server:
+    """Return the server that tenants' databases are made on: DEFAULT_DB_*, else the control server."""
+    if settings.default_db_host:
+        url = make_conninfo(
+            host=settings.default_db_host, port=settings.default_db_port,
+            user=settings.default_db_user or "postgres", password=settings.default_db_pass.reveal() or None,
+            dbname="postgres",
+        )
+        return Server(_SERVER, settings.default_db_host, settings.default_db_port, Secret(url))
+    parts = conninfo_to_dict(control.reveal())
+    host = str(parts.get("host") or "").split(",")[0]
+    port = int(str(parts.get("port") or "5432").split(",")[0])
+    # A socket's folder is nothing that a tenant's flow could connect to.
+    return Server(_SERVER, "127.0.0.1" if not host or host.startswith("/") else host, port, control)
 
 
 def connect(

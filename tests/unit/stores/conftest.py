@@ -26,7 +26,8 @@ from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
 from belvedere.stores.lockdown.postgres import prepare_server
 from belvedere.stores.model import Server, Store, StoreKind
-from belvedere.stores.service import Stores, server_of
+from belvedere.stores.service import Stores
+from belvedere.stores.wire import server_of
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 

@@ -163,7 +163,7 @@ def _grant_rights(connection: psycopg.Connection[Any], role: str) -> list[str]:
             )
             done.append(f"Allowed {role} to set {parameter} for tenants' logins.")
     if _true(connection, "SELECT has_database_privilege('public', 'postgres', 'CONNECT')", []):
-        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE postgres TO {}").format(who))
+        connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO {}").format(who))
     if not _true(connection, "SELECT pg_has_role(%s, 'pg_signal_backend', 'USAGE')", [role]):
         # To end the sessions of a tenant that is deleted, and statements that outlive their time limit.
         connection.execute(sql.SQL("GRANT pg_signal_backend TO {}").format(who))

@@ -1,0 +1,194 @@
+"""The watcher's statements: the quick look at a whole server over one connection, and one database's catalogue.
+
+`pg_shdepend` is shared by all databases: a relation of an ordinary role has a row there from the transaction that makes
+it. The comparison with what is known runs on the server, in a temporary table of this connection.
+Everything here reads catalogues as the provisioning login; nothing evaluates what a tenant made.
+What is not here: what the answers mean (`settle.py`) and when to ask (`watch.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from psycopg.rows import DictRow
+
+from belvedere.stores.model import Column, RelationKind, Seen, Server
+from belvedere.stores.wire import Connection, connect
+
+GUARD: Final = "-c search_path=pg_catalog -c lock_timeout=200ms -c statement_timeout=15s -c jit=off"
+
+_KINDS: Final = {
+    "r": RelationKind.TABLE, "v": RelationKind.VIEW, "m": RelationKind.MATERIALIZED_VIEW,
+    "p": RelationKind.PARTITIONED_TABLE, "f": RelationKind.FOREIGN_TABLE,
+}
+
+_MANY: Final = 1000
+"""Changed rows after which the server's planner should count the known ones again."""
+
+_TEMPORARY: Final[LiteralString] = """
+CREATE TEMPORARY TABLE watch_database (dbid oid PRIMARY KEY);
+CREATE TEMPORARY TABLE watch_known (dbid oid NOT NULL, objid oid NOT NULL, born xid NOT NULL)
+"""
+
+_FINGERPRINT: Final[LiteralString] = """
+SELECT (SELECT count(*) FROM pg_shdepend
+        WHERE classid = 'pg_class'::regclass AND deptype = 'o') AS n,
+    (SELECT bit_xor(hashint8extended(dbid::bigint << 32 | objid::bigint, 0)) FROM pg_shdepend
+        WHERE classid = 'pg_class'::regclass AND deptype = 'o') AS relations,
+    (SELECT bit_xor(hashint8extended(dbid::bigint, pg_stat_get_db_tuples_inserted(dbid)
+        + pg_stat_get_db_tuples_updated(dbid) + pg_stat_get_db_tuples_deleted(dbid))) FROM pg_temp.watch_database)
+        AS written
+"""
+
+# An oid that came back after a drop has a row of another transaction: `born` tells the two apart.
+_DIFFERENCE: Final[LiteralString] = """
+WITH seen AS MATERIALIZED (
+    SELECT d.dbid, d.objid, d.xmin AS born FROM pg_shdepend d JOIN pg_temp.watch_database USING (dbid)
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'o'
+), gone AS (
+    DELETE FROM pg_temp.watch_known k WHERE NOT EXISTS (
+        SELECT FROM seen s WHERE s.dbid = k.dbid AND s.objid = k.objid AND s.born = k.born)
+    RETURNING k.dbid, k.objid
+), fresh AS (
+    INSERT INTO pg_temp.watch_known (dbid, objid, born)
+    SELECT s.dbid, s.objid, s.born FROM seen s WHERE NOT EXISTS (
+        SELECT FROM pg_temp.watch_known k WHERE s.dbid = k.dbid AND s.objid = k.objid AND s.born = k.born)
+    RETURNING dbid, objid
+)
+SELECT dbid::bigint AS dbid, objid::bigint AS oid, true AS fresh FROM fresh
+UNION ALL SELECT dbid::bigint, objid::bigint, false FROM gone
+"""
+
+_COUNTERS: Final[LiteralString] = """
+SELECT dbid::bigint AS dbid, pg_stat_get_db_tuples_inserted(dbid) + pg_stat_get_db_tuples_updated(dbid)
+    + pg_stat_get_db_tuples_deleted(dbid) AS written FROM pg_temp.watch_database
+"""
+
+# A load in an open transaction holds RowExclusiveLock; what is stronger would make a size wait for it.
+_LOCKED: Final[LiteralString] = """
+SELECT database::bigint AS dbid, relation::bigint AS oid FROM pg_locks
+WHERE locktype = 'relation' AND database = ANY(%s::oid[]) AND mode = ANY(ARRAY[
+    'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'])
+"""
+
+# pg_inherits is walked by hand: pg_partition_tree would take locks that a tenant can hold.
+_RELATIONS: Final[LiteralString] = """
+WITH RECURSIVE wanted AS (
+    SELECT unnest(%(oids)s::oid[]) AS oid
+    UNION SELECT i.inhparent FROM pg_inherits i JOIN wanted w ON i.inhrelid = w.oid
+), leaf AS (
+    SELECT p.oid AS root, p.oid, p.relkind FROM pg_class p WHERE p.relkind = 'p' AND NOT p.relispartition
+    UNION SELECT leaf.root, c.oid, c.relkind FROM leaf JOIN pg_inherits i ON i.inhparent = leaf.oid
+        JOIN pg_class c ON c.oid = i.inhrelid
+)
+SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+    c.relispopulated AS populated, c.reltuples::float8 AS tuples,
+    coalesce(has_table_privilege(to_regrole(%(reader)s), c.oid, 'SELECT'), false)
+        AND coalesce(has_schema_privilege(to_regrole(%(reader)s), n.oid, 'USAGE'), false) AS readable,
+    CASE WHEN NOT %(sizes)s OR c.oid = ANY(%(locked)s::oid[]) THEN NULL
+        WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid)
+        WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(l.oid)), 0)::bigint FROM leaf l
+            WHERE l.root = c.oid AND l.relkind = 'r' AND NOT l.oid = ANY(%(locked)s::oid[]))
+        ELSE 0 END AS size_bytes,
+    (SELECT coalesce(json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull)
+        ORDER BY a.attnum), '[]') FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+    AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+    AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    AND (%(oids)s::oid[] IS NULL OR c.oid IN (SELECT oid FROM wanted))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one quick look says about a whole server; two that are equal mean that nothing moved."""
+
+    relations: tuple[int, int | None]
+    written: int | None
+
+
+Pair = tuple[int, int]
+"""A database's and a relation's oid."""
+
+
+class QuickLook:
+    """One connection to a server: what moved in all of its databases, without entering any."""
+
+    def __init__(self, server: Server) -> None:
+        """Connect, and make the temporary tables."""
+        self._connection = connect(server, options=GUARD)
+        self._connection.execute(_TEMPORARY)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def watch(self, added: Iterable[int], removed: Iterable[int]) -> None:
+        """Say which databases are looked at; those that leave are forgotten, with their relations."""
+        with self._connection.transaction():
+            self._connection.execute("INSERT INTO pg_temp.watch_database SELECT unnest(%s::oid[])", [list(added)])
+            gone = list(removed)
+            self._connection.execute("DELETE FROM pg_temp.watch_database WHERE dbid = ANY(%s::oid[])", [gone])
+            self._connection.execute("DELETE FROM pg_temp.watch_known WHERE dbid = ANY(%s::oid[])", [gone])
+
+    def fingerprint(self) -> Fingerprint:
+        """Ask the one question of an idle look."""
+        row = self._connection.execute(_FINGERPRINT).fetchone()
+        assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
+        return Fingerprint((row["n"], row["relations"]), row["written"])
+
+    def difference(self) -> tuple[set[Pair], set[Pair]]:
+        """Return the relations that are new and those that are gone since the last call."""
+        fresh: set[Pair] = set()
+        gone: set[Pair] = set()
+        found = self._connection.execute(_DIFFERENCE).fetchall()
+        for row in found:
+            (fresh if row["fresh"] else gone).add((row["dbid"], row["oid"]))
+        if len(found) > _MANY:
+            self._connection.execute("ANALYZE pg_temp.watch_known")
+        return fresh, gone - fresh
+
+    def counters(self) -> dict[int, int]:
+        """Return how many rows were ever written, by database; it lags by a second, or ten when a session idles."""
+        return {row["dbid"]: row["written"] for row in self._connection.execute(_COUNTERS)}
+
+    def locked(self, databases: Iterable[int]) -> set[Pair]:
+        """Return relations that an open transaction writes to or holds."""
+        found = self._connection.execute(_LOCKED, [list(databases)])
+        return {(row["dbid"], row["oid"]) for row in found}
+
+    def known(self, pairs: Iterable[Pair]) -> set[Pair]:
+        """Return those of these relations that the quick look knows: others belong to a superuser."""
+        wanted = set(pairs)
+        found = self._connection.execute(
+            "SELECT dbid::bigint AS dbid, objid::bigint AS oid FROM pg_temp.watch_known WHERE objid = ANY(%s::oid[])",
+            [[oid for _, oid in wanted]],
+        )
+        return {(row["dbid"], row["oid"]) for row in found} & wanted
+
+
+
+def read_relations(
+    connection: Connection, *, reader: str, oids: Iterable[int] | None, locked: Iterable[int], sizes: bool = True
+) -> list[Seen]:
+    """Return a database's relations, all or some; for a partition, the table that it is a part of.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody took a lock in this moment; ask again without `sizes`.
+    """
+    values = {
+        "oids": None if oids is None else list(oids), "reader": reader, "locked": list(locked), "sizes": sizes,
+    }
+    return [_seen(row) for row in connection.execute(_RELATIONS, values).fetchall()]
+
+
+def _seen(row: DictRow) -> Seen:
+    return Seen(
+        oid=row["oid"], schema=row["schema"], name=row["name"], kind=_KINDS[row["kind"]],
+        columns=tuple(Column(*column) for column in row["columns"]), populated=row["populated"],
+        rows_estimate=int(row["tuples"]) if row["tuples"] >= 0 else None, size_bytes=row["size_bytes"],
+        readable=row["readable"],
+    )
