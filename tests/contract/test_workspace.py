@@ -1,0 +1,93 @@
+"""What every workspace must do. The built-in viewer runs here; a Grafana joins as the second implementation."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from belvedere.audit.service import FileHistory
+from belvedere.jobs.queue import JobQueue
+from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.db import Database
+from belvedere.kernel.plan import Plan, Sign
+from belvedere.reactions import REACTIONS
+from belvedere.tenants.service import Tenants
+from belvedere.workspaces.model import Model
+from belvedere.workspaces.port import Place, Publication, Workspace
+from belvedere.workspaces.viewer.workspace import ViewerWorkspace
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture(params=["viewer"])
+def workspace(request: Any, database: Database) -> Iterator[Workspace]:
+    assert request.param == "viewer"
+    yield ViewerWorkspace(database=database)
+
+
+@pytest.fixture
+def place(database: Database, tmp_path: Any) -> Place:
+    tenants = Tenants(
+        database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
+    alice, _ = tenants.create(Actor(name="charlie", role=Role.ADMIN), "alice")
+    return Place(alice.serial, alice.name, alice.slug)
+
+
+def publication(title: str = "Timing: p", ident: UUID | None = None) -> Publication:
+    model = Model("generic", "generic", title, "", guess=True, database="d", schema="public", table="p", fields={}, rows=())
+    return Publication(ident or uuid4(), uuid4(), model)
+
+
+def apply(workspace: Workspace, place: Place, plan: Plan[str]) -> None:
+    for step in plan.steps:
+        workspace.apply(place, step)
+
+
+def test_planning_again_after_applying_gives_nothing(workspace: Workspace, place: Place) -> None:
+    plan = workspace.plan(place)
+    assert plan.steps
+    assert {step.sign for step in plan.steps} <= {Sign.CREATE, Sign.CHANGE}
+    assert len({step.key for step in plan.steps}) == len(plan.steps)
+    apply(workspace, place, plan)
+    assert not workspace.plan(place)
+
+
+def test_planning_changes_nothing(workspace: Workspace, place: Place) -> None:
+    assert workspace.plan(place) == workspace.plan(place)
+
+
+def test_a_step_may_be_applied_twice(workspace: Workspace, place: Place) -> None:
+    plan = workspace.plan(place)
+    apply(workspace, place, plan)
+    apply(workspace, place, plan)
+    assert not workspace.plan(place)
+
+
+def test_removing_leaves_nothing_to_remove(workspace: Workspace, place: Place) -> None:
+    assert not workspace.plan(place, wanted=False)
+    apply(workspace, place, workspace.plan(place))
+    removal = workspace.plan(place, wanted=False)
+    assert {step.sign for step in removal.steps} == {Sign.REMOVE}
+    apply(workspace, place, removal)
+    apply(workspace, place, removal)
+    assert not workspace.plan(place, wanted=False)
+
+
+def test_a_dashboard_keeps_its_address(workspace: Workspace, place: Place) -> None:
+    apply(workspace, place, workspace.plan(place))
+    one, other = publication(), publication()
+    url = workspace.publish(place, one)
+    assert workspace.publish(place, one) == url
+    assert workspace.publish(place, publication("another title", one.dashboard_id)) == url
+    assert workspace.publish(place, other) != url
+    assert url.startswith(("/", "https://", "http://"))
+
+
+def test_retracting_is_safe_to_repeat(workspace: Workspace, place: Place) -> None:
+    apply(workspace, place, workspace.plan(place))
+    one = publication()
+    workspace.publish(place, one)
+    workspace.retract(place, one.dashboard_id)
+    workspace.retract(place, one.dashboard_id)
+    workspace.retract(place, uuid4())
