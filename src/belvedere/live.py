@@ -157,7 +157,7 @@ class Portal:
         if scope["type"] == "http" and scope["path"] == "/events":
             await self._events(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pages(scope, receive, send)
+            await self._pages(scope, _as_coroutine(receive), send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -294,6 +294,15 @@ async def _wait(stream: Stream, gone: "asyncio.Task[None]", seconds: float) -> b
     waking.cancel()
     stream.wake.clear()
     return not done
+
+
+def _as_coroutine(receive: Receive) -> Receive:
+    """Make a server's `receive` what a2wsgi needs: granian's returns a future, and bodies could not be read."""
+
+    async def received() -> Any:  # noqa: ANN401  (an ASGI event)
+        return await receive()
+
+    return received
 
 
 async def _disconnected(receive: Receive) -> None:
