@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LIFE: Final = re.compile(r"(?P<number>[1-9]\d{0,4})(?P<unit>[hdw])")
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _ROLE: Final = click.option(
-    "--role", type=click.Choice(list(Role)), required=True, help="What it may do: look, run, or change everything."
+    "--role", type=click.Choice([str(one) for one in Role]), required=True, help="What it may do: look, run, or change everything."
 )
 
 
@@ -121,7 +121,7 @@ def list_operators() -> None:
 
 @operator.command("role", epilog="Example: belvedere operator role charlie viewer")
 @click.argument("name")
-@click.argument("role", type=click.Choice(list(Role)))
+@click.argument("role", type=click.Choice([str(one) for one in Role]))
 def set_role(name: str, role: Role) -> None:
     """Change what an operator may do, from the next request on."""
     with services() as built:

@@ -43,7 +43,7 @@ def test_a_token_is_printed_as_one_json_member_and_nowhere_else(belvedere, home:
 
 
 def test_a_token_is_confined_ends_and_is_revoked(belvedere) -> None:
-    serial = json.loads(belvedere("tenant", "create", "alice", "--wait", "0", "--json")[1])["serial"]
+    serial = json.loads(belvedere("tenant", "create", "alice", "--wait", "0", "--json")[1])["id"]
     arguments = ("token", "create", "--name", "ci", "--role", "viewer", "--tenant", "alice", "--expires", "90d")
     code, out, _ = belvedere(*arguments)
     assert code == 0
