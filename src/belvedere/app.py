@@ -11,6 +11,7 @@ from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
+from belvedere.identity import jobs as identity_jobs
 from belvedere.identity.accounts import Accounts
 from belvedere.identity.flash import Flashes
 from belvedere.identity.sessions import Sessions
@@ -76,6 +77,7 @@ class Services:
             *dashboard_jobs.jobs(self.dashboards),
             *preview_jobs.jobs(self.previews),
             *notification_jobs.jobs(self.notifications),
+            *identity_jobs.jobs(self.history),
         ]
 
     def watcher(self) -> Watcher:

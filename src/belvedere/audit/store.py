@@ -20,6 +20,9 @@ from belvedere.audit.model import Action, Result
 from belvedere.kernel.errors import Later
 
 _VERSION: Final = 1
+_MARK: Final = "PRAGMA user_version = 1"
+_EMPTY: Final = ("DELETE FROM file", "DELETE FROM action", "DELETE FROM repair")
+_DROP: Final = ("DROP TABLE IF EXISTS file", "DROP TABLE IF EXISTS action", "DROP TABLE IF EXISTS repair")
 _BUSY_S: Final = 30.0
 
 _SCHEMA: Final = """
@@ -142,8 +145,8 @@ class Index:
         cut = {str(name) for name, size in sizes.items() if str(name) in known and size < known[str(name)]["bytes"]}
         if gone or cut:
             # Somebody removed or cut a file: `verify` says so; the index shows what the files hold now.
-            for table in ("file", "action", "repair"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  (three names from this line)
+            for statement in _EMPTY:
+                connection.execute(statement)
             known = {}
         for name, size in sizes.items():
             row = known.get(str(name))
@@ -255,11 +258,8 @@ class Index:
     def _make(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for table in ("file", "action", "repair"):
-                connection.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _SCHEMA.split(";"):
+            for statement in (*_DROP, *_SCHEMA.split(";"), _MARK):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
         self.path.chmod(0o600)
 
