@@ -34,13 +34,19 @@ METHODS = {
     "conversations.info": Method(("channels:read",), ("channel",), ("include_locale", "include_num_members"), (FORM,)),
     "conversations.join": Method(("channels:join",), ("channel",)),
     "conversations.history": Method(
-        ("channels:history",), ("channel",), ("oldest", "latest", "limit", "cursor", "inclusive", "include_all_metadata")
+        ("channels:history",), ("channel",),
+        ("oldest", "latest", "limit", "cursor", "inclusive", "include_all_metadata"),
     ),
     "chat.postMessage": Method(
         ("chat:write",), ("channel",),
-        ("text", "blocks", "thread_ts", "unfurl_links", "unfurl_media", "mrkdwn", "parse", "metadata", "reply_broadcast"),
+        (
+            "text", "blocks", "thread_ts", "unfurl_links", "unfurl_media", "mrkdwn", "parse", "metadata",
+            "reply_broadcast",
+        ),
     ),
-    "files.getUploadURLExternal": Method(("files:write",), ("filename", "length"), ("alt_txt", "snippet_type"), (FORM,)),
+    "files.getUploadURLExternal": Method(
+        ("files:write",), ("filename", "length"), ("alt_txt", "snippet_type"), (FORM,)
+    ),
     "files.completeUploadExternal": Method(
         ("files:write",), ("files",), ("channel_id", "channels", "thread_ts", "initial_comment", "blocks")
     ),
@@ -105,9 +111,9 @@ class FakeSlack:
         self._server.server_close()
         self._thread.join(10)
 
-    def fail(self, method: str, kind: str, **more: Any) -> Fault:
+    def fail(self, method: str, kind: str, **more: object) -> Fault:
         """Have the next request for `method` (`upload` for the bytes) go wrong."""
-        fault = Fault(kind, **more)
+        fault = Fault(kind, **more)  # type: ignore[arg-type]
         self.faults.setdefault(method, deque()).append(fault)
         return fault
 
@@ -148,7 +154,9 @@ class FakeSlack:
             _reply(request, 200, {"ok": False, "error": fault.error}, fault.headers)
         return True
 
-    def _call(self, name: str, request: BaseHTTPRequestHandler, body: bytes) -> dict[str, Any]:
+    def _call(  # noqa: PLR0911  (one way out for each thing that can be wrong)
+        self, name: str, request: BaseHTTPRequestHandler, body: bytes
+    ) -> dict[str, Any]:
         method = METHODS.get(name)
         if method is None:
             return self._wrong(f"unknown method {name}", "unknown_method")
@@ -157,7 +165,7 @@ class FakeSlack:
             return self._wrong(f"{name} was sent as {kind}", "invalid_arguments")
         if kind == JSON and "charset=" not in request.headers["Content-Type"] and not _is_ascii_or_utf8(body):
             return self._wrong("JSON that is not UTF-8", "invalid_json")
-        arguments = dict(parse_qsl(body.decode(), strict_parsing=bool(body))) if kind == FORM else json.loads(body or b"{}")
+        arguments = _arguments(kind, body)
         self.calls.append((name, arguments))
         if "token" in arguments or "token" in request.path:
             self._wrong("the token is in the arguments", "")
@@ -165,7 +173,8 @@ class FakeSlack:
             return {"ok": False, "error": "invalid_auth"}
         missing = [scope for scope in method.scopes if scope not in self.scopes]
         if missing:
-            return {"ok": False, "error": "missing_scope", "needed": missing[0], "provided": ",".join(sorted(self.scopes))}
+            provided = ",".join(sorted(self.scopes))
+            return {"ok": False, "error": "missing_scope", "needed": missing[0], "provided": provided}
         lacking = [one for one in method.required if one not in arguments]
         unknown = [one for one in arguments if one not in (*method.required, *method.optional)]
         if lacking or unknown:
@@ -281,6 +290,13 @@ class FakeSlack:
         return {"ok": True, "file": {"id": arguments["file"], "shares": shares}}
 
 
+def _arguments(kind: str, body: bytes) -> dict[str, Any]:
+    if kind == FORM:
+        return dict(parse_qsl(body.decode(), strict_parsing=bool(body)))
+    document: dict[str, Any] = json.loads(body or b"{}")
+    return document
+
+
 def _is_ascii_or_utf8(body: bytes) -> bool:
     try:
         body.decode()
@@ -289,7 +305,7 @@ def _is_ascii_or_utf8(body: bytes) -> bool:
     return True
 
 
-def _reply(request: BaseHTTPRequestHandler, status: int, document: Any, headers: dict[str, str]) -> None:
+def _reply(request: BaseHTTPRequestHandler, status: int, document: object, headers: dict[str, str]) -> None:
     body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
     request.send_response(status)
     for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -299,7 +315,7 @@ def _reply(request: BaseHTTPRequestHandler, status: int, document: Any, headers:
     request.wfile.write(body)
 
 
-def wrong_with_blocks(blocks: list[dict[str, Any]]) -> str | None:
+def wrong_with_blocks(blocks: list[dict[str, Any]]) -> str | None:  # noqa: PLR0911  (same)
     """Return what Block Kit would refuse: limits, kinds, and characters that were not escaped."""
     if len(blocks) > 50:
         return "more than 50 blocks"
@@ -324,4 +340,5 @@ def wrong_with_blocks(blocks: list[dict[str, Any]]) -> str | None:
 
 def mentions(text: str) -> list[str]:
     """Return what Slack would read as a mention or a command in a text; plain links are not."""
-    return [found for found in re.findall(r"<([^>]*)>", text) if not re.match(r"https?://[^|<>\s]+(\|[^|<>]+)?$", found)]
+    plain = re.compile(r"https?://[^|<>\s]+(\|[^|<>]+)?$")
+    return [found for found in re.findall(r"<([^>]*)>", text) if not plain.match(found)]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fake_slack import FakeSlack
 
 from belvedere.kernel.secret import Secret
 from belvedere.notifications.model import Channel, Message
 from belvedere.notifications.outbox import Outbox
 from belvedere.notifications.slack import slack
 from belvedere.notifications.testing import MemoryLedger
+from fake_slack import FakeSlack
 
 HOSTILE = "<!channel> *b* & <https://evil.example|click>\n> <@U1> | `x`\x00"
 

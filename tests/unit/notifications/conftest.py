@@ -6,7 +6,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from fake_slack import FakeSlack
 
 from belvedere.audit.service import FileHistory
 from belvedere.jobs.queue import JobQueue
@@ -18,6 +17,7 @@ from belvedere.notifications.model import Announcement, Delivery
 from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
 from belvedere.reactions import REACTIONS
+from fake_slack import FakeSlack
 
 ALICE = 1
 
@@ -55,7 +55,9 @@ class Room:
             slack_token=Secret(""), slack_channel="", now=self.clock,
         )
 
-    def announce(self, tenant: int = ALICE, *, again: bool = False, dashboard_id: UUID | None = None, **more: object) -> UUID:
+    def announce(
+        self, tenant: int = ALICE, *, again: bool = False, dashboard_id: UUID | None = None, **more: object
+    ) -> UUID:
         dashboard_id = dashboard_id or new_id()
         given = {
             "title": "Timing of cpu", "url": "http://127.0.0.1/d/1", "creator": "alice", "gif_path": "p.gif",
@@ -71,12 +73,15 @@ class Room:
         """Run what is due on the queue, once each; return how many jobs that were."""
         with self.database.transaction() as connection:
             due = connection.execute(
-                "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' AND task_name LIKE 'notifications.%%' "
-                "AND coalesce(scheduled_at, now()) <= now() + make_interval(secs => %s) RETURNING task_name, args->>'key' AS key",
+                "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' "
+                "AND task_name LIKE 'notifications.%%' "
+                "AND coalesce(scheduled_at, now()) <= now() + make_interval(secs => %s) "
+                "RETURNING task_name, args->>'key' AS key",
                 [self.clock.ahead.total_seconds()],
             ).fetchall()
+        work = {"notifications.deliver": self.service.deliver, "notifications.check": self.service.check}
         for job in due:
-            {"notifications.deliver": self.service.deliver, "notifications.check": self.service.check}[job["task_name"]](job["key"])
+            work[job["task_name"]](job["key"])
         return len(due)
 
     def settle(self, hours: float = 30) -> None:

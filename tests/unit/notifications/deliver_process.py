@@ -17,7 +17,8 @@ database = Database(Secret(url), size=4).open()
 credentials = {"SLACK_BOT_TOKEN": Secret(token), "SLACK_CHANNEL_ID": Secret("C0ALICE")}
 with tempfile.TemporaryDirectory() as folder:
     Notifications(
-        database=database, queue=JobQueue(database, REACTIONS), history=FileHistory(Path(folder)), pictures=Path(pictures),
+        database=database, queue=JobQueue(database, REACTIONS), history=FileHistory(Path(folder)),
+        pictures=Path(pictures),
         read_credential=lambda _, name: credentials.get(name), open_slack=slack(address), slack_token=Secret(""),
         slack_channel="",
     ).deliver(key)

@@ -128,9 +128,9 @@ def test_waiting_messages_can_be_hurried(room, workspace) -> None:
     assert room.only().state == "sent"
 
 
+STEPS = [f"notifications.slack.step-{place}:{step}" for place in ("begun", "done", "written") for step in (1, 2, 3, 4)]
 PLACES = [
-    "notifications.deliver.begun", *(f"notifications.slack.step-{place}:{number}" for place in ("begun", "done", "written")
-    for number in (1, 2, 3, 4)), "notifications.deliver.delivered", "notifications.deliver.before-commit",
+    "notifications.deliver.begun", *STEPS, "notifications.deliver.delivered", "notifications.deliver.before-commit",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The previews room: real PostgreSQL, queue and history; pages of our own on loopback; painted pictures where enough."""
+"""The previews room: real PostgreSQL, queue and history; pages of our own; painted pictures where enough."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -107,8 +107,8 @@ class Room:
 
     def change(self, dashboard_id: UUID, tenant: int = ALICE, age_s: float = 0.0) -> None:
         self.dashboards[dashboard_id] = Subject(
-            tenant=tenant, dashboard_id=dashboard_id, title="Timing of cpu", url="http://127.0.0.1/d/1", creator="alice",
-            changed_at=self.now() - timedelta(seconds=age_s),
+            tenant=tenant, dashboard_id=dashboard_id, title="Timing of cpu", url="http://127.0.0.1/d/1",
+            creator="alice", changed_at=self.now() - timedelta(seconds=age_s),
         )
         with self.database.transaction() as connection:
             self.queue.emit(connection, "dashboard.changed", str(dashboard_id))
@@ -117,7 +117,8 @@ class Room:
         """Return the keys of the captures that wait on the queue."""
         with self.database.transaction() as connection:
             found = connection.execute(
-                "SELECT args->>'key' AS key FROM procrastinate_jobs WHERE status = 'todo' AND task_name = 'previews.capture'"
+                "SELECT args->>'key' AS key FROM procrastinate_jobs "
+                "WHERE status = 'todo' AND task_name = 'previews.capture'"
             ).fetchall()
         return [row["key"] for row in found]
 

@@ -34,7 +34,8 @@ def page(body: str, attributes: str = 'data-page="dashboard"') -> tuple[int, str
 
 
 def panels(count: int, state: str = "ok") -> str:
-    return "".join(f'<section data-panel="p{n}" data-row data-state="{state}">Panel {n}</section>' for n in range(count))
+    one = '<section data-panel="p{}" data-row data-state="{}">Panel {}</section>'
+    return "".join(one.format(number, state, number) for number in range(count))
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def chromium(place: Path) -> Chromium:
 def nothing_is_left(place: Path):
     yield
     assert descendants(os.getpid()) == [] or not any("chrom" in _name(pid) for pid in descendants(os.getpid()))
-    assert [one for one in place.glob("*/")] == []
+    assert list(place.glob("*/")) == []
 
 
 def _name(pid: int) -> str:
@@ -94,7 +95,7 @@ def test_a_tall_dashboard_is_toured_row_by_row(chromium, site, desk) -> None:
 def test_the_pages_own_tour_is_taken_step_by_step(chromium, site, desk) -> None:
     site.pages["/d"] = page(
         panels(1)
-        + "<script>window.belvedere = {said: [], tour: (frames) => ['red', 'green'].map((colour) => async (number, count) => {"
+        + "<script>window.belvedere = {tour: (frames) => ['red', 'green'].map((colour) => async (number, count) => {"
         "await new Promise((done) => setTimeout(done, 30));"
         "document.body.style.background = colour; document.title = `${number}/${count}`; })};</script>"
     )
@@ -115,7 +116,8 @@ def test_a_page_with_neither_is_filmed_and_identical_frames_cost_nothing(chromiu
     film = chromium.film(f"{site.url}/d", desk)
     assert film.frames == 1
     site.pages["/m"] = page(
-        "<p id=t></p><script>let n = 0; setInterval(() => { document.getElementById('t').textContent = ++n; }, 20);</script>"
+        "<p id=t></p><script>let n = 0;"
+        "setInterval(() => { document.getElementById('t').textContent = ++n; }, 20);</script>"
     )
     assert chromium.film(f"{site.url}/m", desk).frames == 5
 
@@ -125,7 +127,8 @@ def test_it_waits_until_every_panel_is_drawn_or_in_error(chromium, site, desk) -
         panels(2, "loading")
         + "<script>const [a, b] = document.querySelectorAll('[data-panel]');"
         "setTimeout(() => { a.dataset.state = 'ok'; }, 200);"
-        "setTimeout(() => { b.dataset.state = 'error'; document.body.style.background = 'rgb(0,128,0)'; }, 500);</script>"
+        "setTimeout(() => { b.dataset.state = 'error'; document.body.style.background = 'rgb(0,128,0)'; }, 500);"
+        "</script>"
     )
     film = chromium.film(f"{site.url}/d", desk)
     with Image.open(film.png) as still:
@@ -141,7 +144,7 @@ def test_it_waits_until_every_panel_is_drawn_or_in_error(chromium, site, desk) -
         ('<img src="/never">', "", "the page is still loading"),
     ],
 )
-def test_a_page_that_is_never_ready_fails_with_its_reason_and_a_still(place, site, desk, body, attributes, reason) -> None:
+def test_a_page_that_is_never_ready_fails_with_its_reason_and_a_still(place, site, desk, *, body, attributes, reason):
     held = threading.Event()
 
     def never() -> tuple[int, str]:
@@ -184,7 +187,8 @@ def test_a_redirect_leads_to_the_dashboard(chromium, site, desk) -> None:
 
 
 def test_a_step_that_throws_is_a_reason(chromium, site, desk) -> None:
-    site.pages["/d"] = page("<script>window.belvedere = {tour: [() => { throw new Error('no such panel'); }]};</script>")
+    throwing = "() => { throw new Error('no such panel'); }"
+    site.pages["/d"] = page(f"<script>window.belvedere = {{tour: [{throwing}]}};</script>")
     with pytest.raises(CaptureFailed, match="no such panel"):
         chromium.film(f"{site.url}/d", desk)
 
@@ -204,8 +208,8 @@ def test_a_busy_page_is_ended_at_the_deadline(place, site, desk) -> None:
 def test_a_greedy_page_is_ended_at_its_memory(place, site, desk) -> None:
     site.pages["/d"] = page(
         panels(1, "loading")
-        + "<script>const kept = []; setInterval(() => { const one = new Uint8Array(64e6); one.fill(1); kept.push(one); }, 5);"
-        "</script>"
+        + "<script>const kept = [];"
+        "setInterval(() => { const one = new Uint8Array(64e6); one.fill(1); kept.push(one); }, 5);</script>"
     )
     camera = Chromium(place=place, shape=Shape(640, 360, frames=3, timeout_s=30.0, memory_bytes=700_000_000))
     with pytest.raises(CaptureFailed, match="memory"):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from belvedere.kernel.errors import Forbidden, NotFound
 from belvedere.previews.model import CaptureFailed, NoBrowser
 
 ALICE, CHARLIE = 1, 3
+NOT_READY = "Not ready after 60 s: 1 of 2 panels is not drawn: p2."
 
 
 def test_a_changed_dashboard_is_captured_and_announced_once(room, camera) -> None:
@@ -78,7 +80,7 @@ def test_capture_now_takes_a_picture_of_an_unchanged_dashboard(room, camera) -> 
 
 def test_a_failed_capture_is_tried_again_with_growing_pauses(room, camera) -> None:
     def fail(_: str) -> None:
-        raise CaptureFailed("Not ready after 60 s: 1 of 2 panels is not drawn: p2.")
+        raise CaptureFailed(NOT_READY)
 
     camera.before = fail
     dashboard = room.dashboard()
@@ -92,10 +94,10 @@ def test_a_failed_capture_is_tried_again_with_growing_pauses(room, camera) -> No
     assert (failed.state, failed.attempts) == ("failed", 4)
     tries = room.service.attempts(SYSTEM, failed.id)
     assert [one.outcome for one in tries] == ["failed"] * 4
-    pauses = [later.started_at - earlier.started_at for earlier, later in zip(tries, tries[1:], strict=False)]
+    pauses = [later.started_at - earlier.started_at for earlier, later in pairwise(tries)]
     assert pauses == sorted(pauses)
     (told,) = room.messages.list(SYSTEM).items
-    assert told.fallback == "Text instead of a preview: Not ready after 60 s: 1 of 2 panels is not drawn: p2."
+    assert told.fallback == f"Text instead of a preview: {NOT_READY}"
 
 
 def test_the_still_of_a_failed_capture_is_kept_and_sent(room, camera) -> None:
@@ -103,7 +105,7 @@ def test_the_still_of_a_failed_capture_is_kept_and_sent(room, camera) -> None:
         (desk,) = room.root.glob("*/.work-*")
         still = desk / "frame.png"
         Image.new("RGB", (8, 8)).save(still)
-        raise CaptureFailed("Not ready.", still=still)
+        raise CaptureFailed(NOT_READY, still=still)
 
     camera.before = fail
     dashboard = room.dashboard()
@@ -111,7 +113,7 @@ def test_the_still_of_a_failed_capture_is_kept_and_sent(room, camera) -> None:
     failed = room.service.latest(SYSTEM, dashboard)
     assert room.service.file(SYSTEM, failed.id, "png").is_file()
     (told,) = room.messages.list(SYSTEM).items
-    assert told.fallback == "A still instead of a preview: Not ready."
+    assert told.fallback == f"A still instead of a preview: {NOT_READY}"
 
 
 def test_without_a_browser_the_message_goes_out_as_text_at_once(room, camera) -> None:
