@@ -30,7 +30,7 @@ def bind(template: Template, shape: Shape, claim: Candidate, *, guess: bool) -> 
         template=template.template,
         family=template.family,
         title=f"{template.title}: {claim.subject}"[:_LONGEST_TITLE],
-        subtitle=f"{template.family[:1].upper()}{template.family[1:]} from {shape.database}.{shape.name}{unit_note}",
+        subtitle=f"{template.family[:1].upper()}{template.family[1:]}{' dashboard' if guess else ''}{unit_note}",
         guess=guess,
         database=shape.database,
         schema=shape.schema,
@@ -66,7 +66,7 @@ def _time_unit(template: Template, columns: Mapping[str, str]) -> tuple[str, str
     found = _UNIT.search(normal(columns.get(template.time_unit_of, "")))
     if found:
         return found[1], ""
-    return "", "; the table does not tell its unit of time"
+    return "", " without a known unit of time"
 
 
 def _row(

@@ -81,7 +81,7 @@ def violations(seed: str, moments: list[datetime], first: int) -> Iterator[Line]
     """
     for index, moment in enumerate(moments):
         chance = random.Random(f"{seed}/{index}")  # noqa: S311
-        left = max(6, round(first * (1 - index / max(len(moments), 1)) ** 1.6))
+        left = round(first * (1 - 0.8 * index / max(len(moments) - 1, 1)) ** 1.6)
         centres = [(chance.uniform(60, 440), chance.uniform(60, 340)) for _ in range(4)]
         for _ in range(left):
             yield (moment, *_violation(chance, centres))

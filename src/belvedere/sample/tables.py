@@ -76,8 +76,8 @@ TABLES: Final = (
     Table("timing_report", "ibex_setup_paths", _TIMING, _paths("ibex/setup", 12, 500, -0.8)),
     Table("timing_report", "jpeg_setup_paths", _TIMING, _paths("jpeg/setup", 9, 400, -0.5)),
     Table("timing_report", "ibex_paths_csv", _TIMING_TEXT, _imported),
-    Table("drc", "swerv_route_drc", _DRC, _boxes("swerv/drc", 8, 900)),
-    Table("drc", "ibex_route_drc", _DRC, _boxes("ibex/drc", 6, 400)),
+    Table("drc", "swerv_route_drc", _DRC, _boxes("swerv/drc", 8, 1600)),
+    Table("drc", "ibex_route_drc", _DRC, _boxes("ibex/drc", 6, 700)),
     Table(
         "drc", "drc_by_rule",
         "AS SELECT run_at, violation_type AS rule, layer, count(*) AS violations FROM swerv_route_drc GROUP BY 1, 2, 3",

@@ -53,7 +53,7 @@ def test_a_table_where_everything_is_met_has_zero_and_not_nothing(
     shown = made(dashboards, tenant_store, actor, "met")
     assert viewer.panel(actor, shown, "tns").rows[0][:2] == [0, None]
     assert viewer.panel(actor, shown, "failing-endpoints").rows[0][0] == 0
-    assert viewer.layout(actor, shown).subtitle.endswith("the table does not tell its unit of time")
+    assert viewer.layout(actor, shown).subtitle.endswith("without a known unit of time")
 
 
 def test_the_histogram_holds_every_path_once(dashboards: Dashboards, paths: Any, viewer: Viewer, actor: Actor) -> None:
@@ -153,7 +153,7 @@ def test_text_imports_are_cast_and_what_does_not_fit_is_counted(
     shown = made(dashboards, tenant_store, actor, "t_csv")
     data = viewer.panel(actor, shown, "wns")
     assert (data.state, data.rows[0][0]) == ("partial", -0.5)
-    assert data.message == "9 of 81 rows are left out: `slack` is no number there."
+    assert data.message == "9 of 81 rows are left out: slack is no number there."
 
 
 @pytest.mark.parametrize(

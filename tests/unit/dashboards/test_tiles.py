@@ -86,6 +86,7 @@ def test_variables_start_with_the_last_run_and_depend_on_each_other(shown: UUID,
     assert (platform.options, platform.value) == (["nangate45", "sky130hd"], "sky130hd")
     assert (design.options, design.value) == (["gcd", "ibex"], "gcd")
     assert (runs.options, runs.value) == (["12", "25", "50", "All"], "25")
+    assert [p.unit for p in layout.rows[0].panels] == ["ns", "ns", "", "", "W", "%"]
 
 
 def test_the_unit_is_not_invented(shown: UUID, viewer: Viewer, orfs: Any, actor: Actor) -> None:

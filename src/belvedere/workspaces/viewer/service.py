@@ -23,7 +23,7 @@ from belvedere.workspaces.model import ALL, Model, Panel, Query, Variable
 from belvedere.workspaces.port import Readers
 from belvedere.workspaces.postgres import compose, compose_defaults, compose_left_out, compose_options, roles_of
 from belvedere.workspaces.viewer import data, span, store
-from belvedere.workspaces.viewer.model import PanelData, ViewLayout, ViewVariable
+from belvedere.workspaces.viewer.model import PanelData, ViewLayout, ViewRow, ViewVariable
 
 _FRESH_S: Final = 3.0
 _MOST_CACHED: Final = 2000
@@ -74,8 +74,9 @@ class Viewer:
         if not shown.model.variables:
             return shown.layout
         key = ("layout", shown.dashboard_id, shown.version, tuple(sorted(chosen.items())))
-        resolved = self._cache.get(key, lambda: self._variables(shown, chosen))
-        return replace(shown.layout, variables=resolved)
+        resolved: list[ViewVariable] = self._cache.get(key, lambda: self._variables(shown, chosen))
+        unit = time_unit(shown.model, {variable.name: variable.value for variable in resolved})
+        return replace(shown.layout, variables=resolved, rows=_with_unit(shown, unit))
 
     def options(self, actor: Actor, dashboard_id: UUID | str, variable: str) -> list[str]:
         """Return what may be chosen for one variable.
@@ -158,7 +159,7 @@ class Viewer:
         counted = self._cache.get(key, lambda: store.run(connection, statement))[0]
         sentences = [
             f"{counted[role]:,} of {counted['all_rows']:,} rows are left out: "
-            f"`{shown.model.fields[role].column}` is no {shown.model.fields[role].read} there."
+            f"{shown.model.fields[role].column} is no {shown.model.fields[role].read} there."
             for role in sorted(roles) if counted.get(role)
         ]
         if not sentences:
@@ -216,6 +217,17 @@ def time_unit(model: Model, values: Mapping[str, str]) -> str:
         if data.matches(rule.matches, by_role.get(rule.role, "")):
             return rule.unit
     return ""
+
+
+def _with_unit(shown: Shown, unit: str) -> list[ViewRow]:
+    """Write the unit of time into the panels that have it, now that it is known what was chosen."""
+    return [
+        ViewRow(row.title, [
+            replace(panel, unit=unit) if (told := shown.model.panel(panel.id)) and told.unit == "time" else panel
+            for panel in row.panels
+        ])
+        for row in shown.layout.rows
+    ]
 
 
 def _identifier(text: UUID | str) -> UUID:
