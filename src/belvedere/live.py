@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -174,13 +174,13 @@ class Portal:
         if self._listening is not None:
             return
         async with self._lock:
-            if self._listening is not None:
+            if self._services is not None:
                 return
             services = await asyncio.to_thread(self._make)
             hub = Hub(services.database.url)
             app = create_app(services)
             app.config[LIVE_POSITION] = hub.position
-            self._pages = WSGIMiddleware(app, workers=services.settings.web_threads)
+            self._pages = WSGIMiddleware(cast("Any", app.wsgi_app), workers=services.settings.web_threads)
             self._services, self._hub = services, hub
             self._listening = asyncio.create_task(hub.listen())
 
@@ -282,9 +282,12 @@ class Portal:
 
 
 _HEADERS: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'"),
-]  # fmt: skip
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'"),
+]
 
 
 async def _wait(stream: Stream, gone: "asyncio.Task[None]", seconds: float) -> bool:

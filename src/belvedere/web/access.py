@@ -37,10 +37,10 @@ _CAPTURE_SEES: Final = {"dashboards.view", "dashboards.panel", "assets.file"}
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 _LOG = logger(__name__)
 
-POLICY: Final = "; ".join((
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
-    "connect-src 'self'", "manifest-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
-))  # fmt: skip
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 """No inline script or style, nothing from elsewhere, no frame around us."""
 
 
@@ -76,8 +76,6 @@ def _let_in() -> Response | None:
         return _to_sign_in()
     if found.dashboard is not None and not _is_its_dashboard(found):
         raise NotFound
-    if found.session is not None and found.session.must_change_password and _waits_for_password():
-        return cast("Response", redirect(url_for("home.first_run"), 303))
     return None
 
 
@@ -97,7 +95,7 @@ def _to_sign_in() -> Response:
     if is_fragment() or wants_json() or request.method not in _SAFE:
         raise Unauthenticated
     back = request.full_path.rstrip("?")
-    return cast("Response", redirect(url_for("accounts.sign_in", **({} if back == "/" else {"next": back})), 303))
+    return cast("Response", redirect(url_for("accounts.sign_in", next=None if back == "/" else back), 303))
 
 
 def _is_its_dashboard(found: Visitor) -> bool:
@@ -105,11 +103,6 @@ def _is_its_dashboard(found: Visitor) -> bool:
         return False
     asked = (request.view_args or {}).get("dashboard_id")
     return asked is None or str(asked) == str(found.dashboard)
-
-
-def _waits_for_password() -> bool:
-    """Tell whether this page may be seen only after the printed password was replaced."""
-    return blueprint_of(request.endpoint) not in {"accounts", "help", "assets"} and request.endpoint != "home.first_run"
 
 
 def _refuse_forgery() -> None:

@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, current_app, request
 from jinja2 import StrictUndefined
 
 from belvedere import __version__
@@ -16,9 +16,21 @@ from belvedere.web.formats import FILTERS, NONE, duration, plural
 from belvedere.web.navigation import SECTIONS, Counts, is_current
 
 _PAGES: Final = (
-    "home", "accounts", "tenants", "tenant", "tenant_data", "credentials", "dashboards", "operations", "history",
-    "catalogue", "settings", "search", "help", "health",
-)  # fmt: skip
+    "home",
+    "accounts",
+    "tenants",
+    "tenant",
+    "tenant_data",
+    "credentials",
+    "dashboards",
+    "operations",
+    "history",
+    "catalogue",
+    "settings",
+    "search",
+    "help",
+    "health",
+)
 """Modules of this package that have a `blueprint`, or a function `blueprint(services)`."""
 
 LIVE_POSITION: Final = "BELVEDERE_LIVE_POSITION"
@@ -59,11 +71,23 @@ def _register(app: Flask, services: Services, module: str) -> None:
 def _globals(app: Flask, services: Services) -> None:
     counts = Counts(services, lambda known, actor: len(needs(known, actor)))
     app.jinja_env.globals.update(
-        asset=assets.asset, here=context.here, live=context.live, look=words.look, deed=words.deed, may=context.may,
-        plural=plural, duration=duration, NONE=NONE, version=__version__, csrf=_csrf, toast=context.toast,
-        is_current=is_current, sections=[], view_functions=app.view_functions,
-        live_position=lambda: app.config.get(LIVE_POSITION, str)(),
-    )  # fmt: skip
+        asset=assets.asset,
+        here=context.here,
+        live=context.live,
+        look=words.look,
+        deed=words.deed,
+        may=context.may,
+        plural=plural,
+        duration=duration,
+        NONE=NONE,
+        version=__version__,
+        csrf=_csrf,
+        toast=context.toast,
+        is_current=is_current,
+        sections=[],
+        view_functions=app.view_functions,
+        live_position=_position,
+    )
     app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module
 
     @app.context_processor
@@ -77,6 +101,11 @@ def _globals(app: Flask, services: Services) -> None:
             "counts": counts.read(found.actor) if found and found.dashboard is None else {},
             "flashes": services.flash.visible(found.actor) if found and found.dashboard is None else [],
         }
+
+
+def _position() -> str:
+    """Tell how far the event stream is; nothing where the server has none."""
+    return str(current_app.config.get(LIVE_POSITION, str)())
 
 
 def _csrf() -> str:

@@ -47,8 +47,12 @@ def file(name: str) -> Response:
         abort(404)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     zipped = request.accept_encodings.find("gzip") >= 0 and (FOLDER / name).stat().st_size >= _LEAST_GZIP_BYTES
-    response = Response(_content(name, zipped=zipped), content_type=f"{kind}; charset=utf-8" if "image" not in kind else kind)
-    response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable" if "-" in name else "public, max-age=3600"
+    response = Response(
+        _content(name, zipped=zipped), content_type=f"{kind}; charset=utf-8" if "image" not in kind else kind
+    )
+    response.headers["Cache-Control"] = (
+        f"public, max-age={_YEAR_S}, immutable" if "-" in name else "public, max-age=3600"
+    )
     response.headers["Vary"] = "Accept-Encoding"
     if zipped:
         response.headers["Content-Encoding"] = "gzip"

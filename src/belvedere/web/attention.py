@@ -45,23 +45,34 @@ def _runners(services: Services, actor: Actor) -> Iterator[Need]:
     overview = services.queue.overview(actor)
     if not overview.runners:
         yield Need(
-            "bad", "Nobody works off the queue", f"{plural(overview.waiting, 'job')} wait. Start a runner on any host of "
-            "this installation.", "Open jobs", "/jobs", overview.oldest_waiting_at, "belvedere jobs",
-        )  # fmt: skip
+            "bad",
+            "Nobody works off the queue",
+            f"{plural(overview.waiting, 'job')} wait. Start a runner on any host of this installation.",
+            "Open jobs",
+            "/jobs",
+            overview.oldest_waiting_at,
+            "belvedere jobs",
+        )
     if overview.failed:
         yield Need(
-            "bad", f"{plural(overview.failed, 'job')} failed", "None of them is tried again by itself.", "Open failed jobs",
+            "bad",
+            f"{plural(overview.failed, 'job')} failed",
+            "None of them is tried again by itself.",
+            "Open failed jobs",
             "/jobs?state=failed",
-        )  # fmt: skip
+        )
 
 
 def _tenants(services: Services, actor: Actor) -> Iterator[Need]:
     for state, tone in ((TenantState.NEEDS_YOU, "bad"), (TenantState.PARTIAL, "warn")):
         for tenant in services.tenants.list(actor, state=state, limit=_MOST_EACH).items:
             yield Need(
-                tone, f"{tenant.name}: {tenant.problem or 'a step did not end'}",
-                f"{tenant.steps_done} of {tenant.steps_total} steps are done.", "Open steps", f"/tenants/{tenant.slug}",
-            )  # fmt: skip
+                tone,
+                f"{tenant.name}: {tenant.problem or 'a step did not end'}",
+                f"{tenant.steps_done} of {tenant.steps_total} steps are done.",
+                "Open steps",
+                f"/tenants/{tenant.slug}",
+            )
 
 
 def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
@@ -73,9 +84,24 @@ def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
             continue
         seen.add(reason)
         yield Need(
-            "bad", f"{delivery.title}: not sent to {delivery.channel}", f"{delivery.error or 'No reason is known.'} "
-            f"{delivery.hint or ''}".strip(), "Open deliveries", "/deliveries?state=failed", delivery.created_at,
-        )  # fmt: skip
+            "bad",
+            f"{delivery.title}: not sent to {delivery.channel}",
+            f"{delivery.error or 'No reason is known.'} {delivery.hint or ''}".strip(),
+            "Open deliveries",
+            "/deliveries?state=failed",
+            delivery.created_at,
+        )
+
+
+def _password(services: Services, actor: Actor) -> Iterator[Need]:
+    if any(one.name == actor.name and one.must_change_password for one in services.accounts.list(actor)):
+        yield Need(
+            "warn",
+            "Your password was printed or given to you",
+            "Whoever saw it can sign in as you. Choose your own.",
+            "Choose a password",
+            "/me#password",
+        )
 
 
 def _camera(services: Services, _actor: Actor) -> Iterator[Need]:
@@ -83,18 +109,29 @@ def _camera(services: Services, _actor: Actor) -> Iterator[Need]:
         return
     camera = services.previews.camera()
     if not camera.ready:
-        yield Need("warn", "No previews can be taken", f"{camera.text} {camera.hint}".strip(), "Look at health", "/health")
+        yield Need(
+            "warn", "No previews can be taken", f"{camera.text} {camera.hint}".strip(), "Look at health", "/health"
+        )
 
 
 def _history(services: Services, _actor: Actor) -> Iterator[Need]:
     checked = services.history.last_check()
     if checked is not None and checked.ending.get("ok") is False:
         yield Need(
-            "bad", "The history is not whole", "A line was changed or taken out. The page says which.", "Open history",
-            "/history", checked.at,
-        )  # fmt: skip
+            "bad",
+            "The history is not whole",
+            "A line was changed or taken out. The page says which.",
+            "Open history",
+            "/history",
+            checked.at,
+        )
 
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
-    ("The queue", _runners), ("Tenants", _tenants), ("Deliveries", _deliveries), ("Previews", _camera), ("The history", _history),
-)  # fmt: skip
+    ("The queue", _runners),
+    ("Tenants", _tenants),
+    ("Deliveries", _deliveries),
+    ("Previews", _camera),
+    ("Operators", _password),
+    ("The history", _history),
+)

@@ -4,7 +4,8 @@ from collections import Counter
 
 from flask import Blueprint, Response
 
-from belvedere.dashboards.template import catalogue as all_templates, find as find_template
+from belvedere.dashboards.template import catalogue as all_templates
+from belvedere.dashboards.template import find as find_template
 from belvedere.kernel.errors import NotFound
 from belvedere.web import context
 

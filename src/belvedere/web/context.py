@@ -80,10 +80,14 @@ def is_fragment() -> bool:
 def wants_json() -> bool:
     """Tell whether the client asked for JSON rather than for a page."""
     best = request.accept_mimetypes.best_match(["text/html", "application/json", "application/problem+json"])
-    return best is not None and best != "text/html" and request.accept_mimetypes[best] > request.accept_mimetypes["text/html"]
+    return (
+        best is not None
+        and best != "text/html"
+        and request.accept_mimetypes[best] > request.accept_mimetypes["text/html"]
+    )
 
 
-def page(template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
+def page(template: str, /, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
     """Render a page; asked for a live part of it, render that part alone, with a mark: an equal one is 304.
 
     A part is a block of the template; its name is the id of its element, which the page sends as `HX-Target`.
@@ -99,7 +103,8 @@ def page(template: str, status: int = 200, **values: Any) -> Response:  # noqa: 
     mark = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
     response = private(make_response(text, status))
     response.set_etag(mark)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def private(response: Response) -> Response:
@@ -141,9 +146,9 @@ def toast() -> str:
 
 def live(topics: str) -> Markup:
     """Return the attributes of an element that renews itself when one of the topics moves."""
-    return Markup('hx-get="{}" hx-trigger="moved" hx-target="this" hx-swap="morph" hx-ext="morph" data-topics="{}"').format(
-        here(), topics
-    )
+    return Markup(
+        'hx-get="{}" hx-trigger="moved" hx-target="this" hx-swap="morph" hx-ext="morph" data-topics="{}"'
+    ).format(here(), topics)
 
 
 def here(**changed: str | None) -> str:

@@ -4,7 +4,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from belvedere.credentials.keys import KNOWN
+from belvedere.credentials.model import KNOWN
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import Secret
@@ -29,9 +29,14 @@ def _list(tenant: Tenant, status: int = 200, **values: object) -> Response:
     rows = services.credentials.list(actor, tenant.serial)
     held = {one.key_name for one in rows}
     shown: dict[str, object] = {
-        "rows": rows, "suggested": [name for name in KNOWN if name not in held], "checks": None, "allowed": actor.may(Role.OPERATOR),
-        "problem": "", "wrong": "", "typed": "",
-    }  # fmt: skip
+        "rows": rows,
+        "suggested": [name for name in KNOWN if name not in held],
+        "checks": None,
+        "allowed": actor.may(Role.OPERATOR),
+        "problem": "",
+        "wrong": "",
+        "typed": "",
+    }
     return page("credentials.html", tenant, status, **{**shown, **values})
 
 
@@ -47,7 +52,13 @@ def row(slug: str, key: str) -> Response:
 
 def _row(tenant: Tenant, kept: object, value: str | None = None, problem: str = "", status: int = 200) -> Response:
     return context.page(
-        "credential_row.html", status, tenant=tenant, one=kept, value=value, problem=problem, seconds=SHOWN_S,
+        "credential_row.html",
+        status,
+        tenant=tenant,
+        one=kept,
+        value=value,
+        problem=problem,
+        seconds=SHOWN_S,
         allowed=context.actor().may(Role.OPERATOR),
     )
 
@@ -71,7 +82,10 @@ def change(slug: str, key: str) -> Response:
     tenant = find(slug)
     try:
         kept = context.services().credentials.put(
-            context.actor(), tenant.serial, key, Secret(request.form.get("value", "")),
+            context.actor(),
+            tenant.serial,
+            key,
+            Secret(request.form.get("value", "")),
             expect_version=request.form.get("version", type=int),
         )
     except Rejected as error:
@@ -83,7 +97,9 @@ def change(slug: str, key: str) -> Response:
 def delete(slug: str, key: str) -> Response:
     """Delete a credential; what used it finds its stand-in."""
     tenant = find(slug)
-    context.services().credentials.delete(context.actor(), tenant.serial, key, expect_version=request.form.get("version", type=int))
+    context.services().credentials.delete(
+        context.actor(), tenant.serial, key, expect_version=request.form.get("version", type=int)
+    )
     return context.done(f"{key} is deleted.", "credentials.credentials", slug=slug)
 
 
@@ -100,8 +116,11 @@ def reveal(slug: str, key: str) -> Response:
         answer = _row(tenant, kept, problem=error.detail, status=error.status)
         return answer if context.is_fragment() else _list(tenant, error.status, problem=error.detail, wrong=key)
     answer = _row(tenant, kept, value)
-    return context.secret_page(answer if context.is_fragment() else context.page(
-        "credential_shown.html", tenant=tenant, one=kept, value=value, seconds=SHOWN_S))
+    return context.secret_page(
+        answer
+        if context.is_fragment()
+        else context.page("credential_shown.html", tenant=tenant, one=kept, value=value, seconds=SHOWN_S)
+    )
 
 
 @blueprint.post("/test")

@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response, redirect, request, send_file, url_for
 
 from belvedere.dashboards.model import Dashboard
-from belvedere.dashboards.template import catalogue, find as find_template
+from belvedere.dashboards.template import catalogue
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import NotFound, Rejected
 from belvedere.tenants.model import Tenant
@@ -17,7 +17,14 @@ from belvedere.web.tenant import find as find_tenant
 blueprint = Blueprint("dashboards", __name__)
 
 _CAPTURE_S: Final = 300
-RANGES: Final = (("1 h", "now-1h"), ("24 h", "now-24h"), ("7 d", "now-7d"), ("30 d", "now-30d"), ("3 mo", "now-90d"), ("1 y", "now-1y"))
+RANGES: Final = (
+    ("1 h", "now-1h"),
+    ("24 h", "now-24h"),
+    ("7 d", "now-7d"),
+    ("30 d", "now-30d"),
+    ("3 mo", "now-90d"),
+    ("1 y", "now-1y"),
+)
 """Quick ranges of the picker: label and `from`; `to` is now."""
 
 
@@ -27,7 +34,9 @@ def all_dashboards() -> Response:
     services, actor, after = context.services(), context.actor(), request.args.get("after", "")
     found = services.dashboards.list(actor, after=after or None)
     return context.page(
-        "dashboards.html", found=found, after=after,
+        "dashboards.html",
+        found=found,
+        after=after,
         previews=services.previews.latest_of(actor, [one.id for one in found.items]),
     )
 
@@ -53,9 +62,15 @@ def view(slug: str, dashboard_id: UUID) -> Response:
     layout = services.viewer.layout(actor, dashboard_id, variables=_chosen())
     preview = None if _is_capture() else services.previews.latest(actor, dashboard_id)
     return context.page(
-        "dashboard.html", tenant=tenant, dashboard=found, layout=layout, ranges=_ranges(layout), preview=preview,
-        chosen_from=request.args.get("from", ""), chosen_to=request.args.get("to", ""),
-    )  # fmt: skip
+        "dashboard.html",
+        tenant=tenant,
+        dashboard=found,
+        layout=layout,
+        ranges=_ranges(layout),
+        preview=preview,
+        chosen_from=request.args.get("from", ""),
+        chosen_to=request.args.get("to", ""),
+    )
 
 
 def _is_capture() -> bool:
@@ -77,14 +92,19 @@ def panel(slug: str, dashboard_id: UUID, panel_id: str) -> Response:
     """Return one panel's data: JSON for the viewer, a plain table for browsers without scripts."""
     tenant, found = _one(slug, dashboard_id)
     data = context.services().viewer.panel(
-        context.actor(), dashboard_id, panel_id, start=request.args.get("from") or None, end=request.args.get("to") or None,
+        context.actor(),
+        dashboard_id,
+        panel_id,
+        start=request.args.get("from") or None,
+        end=request.args.get("to") or None,
         variables=_chosen(),
-    )  # fmt: skip
+    )
     if not context.wants_json():
         return context.page("panel.html", tenant=tenant, dashboard=found, data=data)
     response = context.private(Response(msgspec.json.encode(data), content_type="application/json"))
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/tenants/<slug>/dashboards/<uuid:dashboard_id>/why")
@@ -97,10 +117,18 @@ def _why(slug: str, dashboard_id: UUID, problem: str = "", wrong: str = "", stat
     tenant, found = _one(slug, dashboard_id)
     known = context.services().dashboards.why(context.actor(), dashboard_id)
     return context.page(
-        "why.html", status, tenant=tenant, dashboard=found, why=known, templates=catalogue(), problem=problem, wrong=wrong,
-        chosen=request.form.get("template", ""), typed=request.form.get("reason", ""), chosen_template=find_template(known.template),
+        "why.html",
+        status,
+        tenant=tenant,
+        dashboard=found,
+        why=known,
+        templates=catalogue(),
+        problem=problem,
+        wrong=wrong,
+        chosen=request.form.get("template", ""),
+        typed=request.form.get("reason", ""),
         allowed=context.actor().may(Role.OPERATOR),
-    )  # fmt: skip
+    )
 
 
 @blueprint.post("/tenants/<slug>/dashboards/<uuid:dashboard_id>/why")
@@ -124,10 +152,14 @@ def previews(slug: str, dashboard_id: UUID) -> Response:
     tenant, found = _one(slug, dashboard_id)
     rounds = services.previews.list(actor, dashboard_id)
     return context.page(
-        "previews.html", tenant=tenant, dashboard=found, rounds=rounds, camera=services.previews.camera(),
+        "previews.html",
+        tenant=tenant,
+        dashboard=found,
+        rounds=rounds,
+        camera=services.previews.camera(),
         attempts={one.id: services.previews.attempts(actor, one.id) for one in rounds[:20]},
         deliveries=services.notifications.list(actor, tenant=tenant.serial, dashboard_id=dashboard_id, limit=20).items,
-    )  # fmt: skip
+    )
 
 
 @blueprint.post("/tenants/<slug>/dashboards/<uuid:dashboard_id>/capture")
@@ -143,7 +175,9 @@ def send(slug: str, dashboard_id: UUID) -> Response:
     """Send the message about this dashboard, with its newest picture."""
     _one(slug, dashboard_id)
     context.services().previews.send(context.actor(), dashboard_id)
-    return context.done("On its way. Deliveries show how it ends.", "dashboards.view", slug=slug, dashboard_id=dashboard_id)
+    return context.done(
+        "On its way. Deliveries show how it ends.", "dashboards.view", slug=slug, dashboard_id=dashboard_id
+    )
 
 
 @blueprint.get("/previews/<uuid:preview_id>.<kind>")
@@ -151,7 +185,9 @@ def picture(preview_id: UUID, kind: str) -> Response:
     """Send a preview's file. It never changes, so the browser may keep it; nobody in between may."""
     if kind not in {"gif", "png"}:
         raise NotFound
-    response = send_file(context.services().previews.file(context.actor(), preview_id, kind), mimetype=f"image/{kind}", max_age=86_400)
+    response = send_file(
+        context.services().previews.file(context.actor(), preview_id, kind), mimetype=f"image/{kind}", max_age=86_400
+    )
     response.headers["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 
@@ -164,7 +200,12 @@ def capture(token: str) -> Response:
     found = services.dashboards.get(grant.actor(request.remote_addr or ""), grant.dashboard_id)
     response = redirect(url_for("dashboards.view", slug=found.slug, dashboard_id=found.id, kiosk="1"), 303)
     response.set_cookie(
-        context.CAPTURE_COOKIE, cookie.reveal(), max_age=_CAPTURE_S, httponly=True, samesite="Strict", secure=request.is_secure
+        context.CAPTURE_COOKIE,
+        cookie.reveal(),
+        max_age=_CAPTURE_S,
+        httponly=True,
+        samesite="Strict",
+        secure=request.is_secure,
     )
     response.headers["Cache-Control"] = "no-store"
     return response  # type: ignore[return-value]  # werkzeug's own response class

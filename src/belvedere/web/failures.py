@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from flask import Flask, Response, g, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from belvedere.kernel.errors import BelvedereError, Later, NotFound, Rejected, TooMany
 from belvedere.kernel.logging import logger
-from belvedere.web.context import is_fragment, page, services, visitor, wants_json
+from belvedere.web.context import THEME_COOKIE, is_fragment, page, services, visitor, wants_json
 
 _LOG = logger(__name__)
 
@@ -82,12 +82,20 @@ def _http(error: HTTPException) -> Response:
 
 
 def _ours_as(status: int, detail: str, code: str) -> Response:
-    return _answer(Failure(status, _TITLES.get(status, "It did not work"), detail, _NEXT.get(status, ""), code, g.get("request_id", "")))
+    return _answer(
+        Failure(
+            status, _TITLES.get(status, "It did not work"), detail, _NEXT.get(status, ""), code, g.get("request_id", "")
+        )
+    )
 
 
 def _unforeseen(error: Exception) -> Response:
     _LOG.exception("a page failed", path=request.path, request_id=g.get("request_id", ""), exc_info=error)
-    return _ours_as(500, "The mistake is in the log, under the request id below. Nothing was changed that the history does not show.", "error")
+    return _ours_as(
+        500,
+        "The mistake is in the log, under the request id below. Nothing was changed that the history does not show.",
+        "error",
+    )
 
 
 _DETAILS: Final = {405: "The page behind this address is for looking or for a form, not for this kind of request."}
@@ -109,9 +117,22 @@ def _answer(failure: Failure) -> Response:
     elif is_fragment():
         response = Response("", failure.status)
     else:
-        template = "error.html" if visitor() is not None and failure.problem != "database-away" else "error_bare.html"
-        response = page(template, failure.status, failure=failure, as_json=failure.as_json().decode())
+        response = _page(failure)
     response.headers["Cache-Control"] = "no-store"
     if failure.retry_in_s is not None:
         response.headers["Retry-After"] = str(max(1, round(failure.retry_in_s)))
     return response
+
+
+def _page(failure: Failure) -> Response:
+    """Render the page in the portal's frame; bare, when the frame itself cannot be made."""
+    values = {"failure": failure, "as_json": failure.as_json().decode()}
+    if visitor() is not None and failure.problem != "database-away":
+        try:
+            return page("error.html", failure.status, **values)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the first error is the one to show)
+            _LOG.warning("the error page failed too", reason=str(error))
+    text = current_app.jinja_env.get_template("error_bare.html").render(
+        values, request=request, theme=request.cookies.get(THEME_COOKIE, "")
+    )
+    return Response(text, failure.status)

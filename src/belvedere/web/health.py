@@ -33,10 +33,15 @@ def health() -> Response:
     if visitor is None or visitor.dashboard is not None or context.wants_json():
         state = "ready" if status == 200 else "failed"  # noqa: PLR2004  (the usual status)
         known = visitor is not None and visitor.dashboard is None
-        body = msgspec.json.encode({
-            "state": state, "version": __version__,
-            "parts": [{"name": part.name, "state": part.state, **({"text": part.text} if known else {})} for part in found],
-        })
+        body = msgspec.json.encode(
+            {
+                "state": state,
+                "version": __version__,
+                "parts": [
+                    {"name": part.name, "state": part.state, **({"text": part.text} if known else {})} for part in found
+                ],
+            }
+        )
         return Response(body, status, content_type="application/json", headers={"Cache-Control": "no-store"})
     return context.page("health.html", status, parts=found)
 
@@ -79,10 +84,17 @@ def _history(services: Services) -> Part:
         return Part("history", "ready", "Written. Not verified yet.", "belvedere history verify")
     if checked.ending.get("ok") is False:
         return Part("history", "needs you", "The chain is broken. The history's page says where.")
-    return Part("history", "ready", f"Verified {checked.at:%Y-%m-%d %H:%M} UTC, {checked.ending.get('count', 0):,} actions.")
+    return Part(
+        "history", "ready", f"Verified {checked.at:%Y-%m-%d %H:%M} UTC, {checked.ending.get('count', 0):,} actions."
+    )
 
 
 def _assets() -> Part:
     if assets.manifest():
         return Part("pages", "ready", "Styles and scripts are built.")
-    return Part("pages", "needs you", "Styles and scripts were not built.", "cd frontend && npm ci --ignore-scripts && npm run build")
+    return Part(
+        "pages",
+        "needs you",
+        "Styles and scripts were not built.",
+        "cd frontend && npm ci --ignore-scripts && npm run build",
+    )

@@ -45,7 +45,9 @@ def help_page() -> Response:
 def problem(code: str) -> Response:
     """Explain a type of problem: cause, what it affects, how to fix it. For everybody: API clients follow the link."""
     found = PROBLEMS.get(code)
-    known = found or Problem(code.replace("-", " ").capitalize(), "The answer itself says what happened.", "", "Read its detail and hint.")
+    known = found or Problem(
+        code.replace("-", " ").capitalize(), "The answer itself says what happened.", "", "Read its detail and hint."
+    )
     response = make_response(context.page("problem.html", 200 if found else 404, code=code, problem=known))
     response.headers["Cache-Control"] = "private, no-cache"
     return response

@@ -54,15 +54,24 @@ def _cards(services: Services, actor: Actor) -> list[Card]:
     stores = services.stores.overview(actor)
     actions = services.history.search(actor, limit=1).total or 0
     checked = services.history.last_check()
-    said = f"chain verified {checked.at:%Y-%m-%d %H:%M}" if checked and checked.ending.get("ok") else "chain not verified yet"
+    said = (
+        f"chain verified {checked.at:%Y-%m-%d %H:%M}"
+        if checked and checked.ending.get("ok")
+        else "chain not verified yet"
+    )
     oldest = f", oldest {duration(utc_now() - overview.oldest_waiting_at)}" if overview.oldest_waiting_at else ""
     return [
         Card("Tenants", "people", "/tenants", sum(tenants.values()), _listed(tenants) or "none yet"),
         Card("Dashboards", "chart", "/dashboards", dashboards, f"in {plural(stores.databases, 'database')}"),
         Card("Tables", "store", "/tenants", stores.tables, "watched; a new one shows within seconds"),
         Card("Deliveries", "message", "/deliveries", sent.get("sent", 0), _waiting(sent)),
-        Card("Jobs", "list", "/jobs", overview.waiting + overview.working,
-             f"in the queue{oldest}; {plural(overview.runners, 'runner')}"),
+        Card(
+            "Jobs",
+            "list",
+            "/jobs",
+            overview.waiting + overview.working,
+            f"in the queue{oldest}; {plural(overview.runners, 'runner')}",
+        ),
         Card("History", "history", "/history", actions, f"actions, {said}"),
     ]
 
@@ -100,7 +109,11 @@ def theme() -> Response:
     now = request.cookies.get(context.THEME_COOKIE)
     response = redirect(_own(request.form.get("back", "/")), 303)
     response.set_cookie(
-        context.THEME_COOKIE, "light" if now == "dark" else "dark", max_age=_YEAR_S, samesite="Lax", secure=request.is_secure
+        context.THEME_COOKIE,
+        "light" if now == "dark" else "dark",
+        max_age=_YEAR_S,
+        samesite="Lax",
+        secure=request.is_secure,
     )
     return response  # type: ignore[return-value]  # werkzeug's own response class
 

@@ -9,6 +9,7 @@ from typing import Final
 from flask import request
 
 from belvedere.app import Services
+from belvedere.jobs.model import Overview
 from belvedere.kernel.actor import Actor
 from belvedere.kernel.errors import BelvedereError
 
@@ -68,17 +69,22 @@ class Counts:
 
     def _ask(self, actor: Actor) -> dict[str, int]:
         found = {}
-        for name, ask in (
-            ("attention", lambda: self._attention(self._services, actor)),
-            ("tenants", lambda: self._services.tenants.list(actor, limit=1).total or 0),
-            ("dashboards", lambda: self._services.dashboards.list(actor, limit=1).total or 0),
-            ("jobs", lambda: self._services.queue.overview(actor).open),
-        ):
+        asked: dict[str, Callable[[], int]] = {
+            "attention": lambda: self._attention(self._services, actor),
+            "tenants": lambda: self._services.tenants.list(actor, limit=1).total or 0,
+            "dashboards": lambda: self._services.dashboards.list(actor, limit=1).total or 0,
+            "jobs": lambda: _open(self._services.queue.overview(actor)),
+        }
+        for name, ask in asked.items():
             try:
                 found[name] = ask()
             except BelvedereError:
                 continue  # A figure that cannot be had is left out; the page itself says what is wrong.
         return found
+
+
+def _open(overview: Overview) -> int:
+    return overview.waiting + overview.working + overview.failed
 
 
 def is_current(place: Place) -> bool:

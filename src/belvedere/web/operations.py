@@ -22,9 +22,14 @@ def jobs() -> Response:
     state, after = request.args.get("state", ""), request.args.get("after", "")
     overview = services.queue.overview(actor)
     return context.page(
-        "jobs.html", overview=overview, state=state, after=after, states=[(one, getattr(overview, one)) for one in _JOB_STATES],
-        found=services.queue.list(actor, state=state or None, after=after or None), subjects=_Subjects(),
-    )  # fmt: skip
+        "jobs.html",
+        overview=overview,
+        state=state,
+        after=after,
+        states=[(one, getattr(overview, one)) for one in _JOB_STATES],
+        found=services.queue.list(actor, state=state or None, after=after or None),
+        subjects=_Subjects(),
+    )
 
 
 class _Subjects:
@@ -54,7 +59,12 @@ def deliveries() -> Response:
     state, after = request.args.get("state", ""), request.args.get("after", "")
     found = services.notifications.list(actor, state=state or None, after=after or None)
     return context.page(
-        "deliveries.html", found=found, counts=services.notifications.counts(actor), state=state, after=after, names=_names(found),
+        "deliveries.html",
+        found=found,
+        counts=services.notifications.counts(actor),
+        state=state,
+        after=after,
+        names=_names(found),
     )
 
 

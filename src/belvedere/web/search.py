@@ -52,7 +52,8 @@ def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
     for tenant in services.tenants.list(actor, text=text, limit=_MOST_EACH).items:
         yield Hit("Tenant", "people", tenant.name, str(tenant.state), url_for("tenant.overview", slug=tenant.slug))
     found = (
-        one for one in services.dashboards.list(actor, limit=500).items
+        one
+        for one in services.dashboards.list(actor, limit=500).items
         if folded in f"{one.title} {one.table} {one.database} {one.id}".lower()
     )
     for one in islice(found, _MOST_EACH):
@@ -60,13 +61,25 @@ def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
         yield Hit("Dashboard", "chart", one.title, f"{one.database}.{one.table}", href)
     for template in catalogue():
         if folded in f"{template.template} {template.family} {template.title}".lower():
-            yield Hit("Template", "squares", template.family, template.template, url_for("catalogue.template", name=template.template))
+            yield Hit(
+                "Template",
+                "squares",
+                template.family,
+                template.template,
+                url_for("catalogue.template", name=template.template),
+            )
     settings = (one for one in described() if folded in " ".join((one.name, *one.aliases)).lower())
     for setting in islice(settings, _MOST_EACH):
         yield Hit("Setting", "sliders", setting.name, setting.help, url_for("settings.settings", q=setting.name))
     for action in services.history.search(actor, text=text, limit=_MOST_EACH).items:
         said, target = deed(action.verb, action.target)
-        yield Hit("Action", "history", f"{action.actor} {said} {target}".strip(), f"{action.at:%Y-%m-%d %H:%M} UTC", f"/history/{action.id}")
+        yield Hit(
+            "Action",
+            "history",
+            f"{action.actor} {said} {target}".strip(),
+            f"{action.at:%Y-%m-%d %H:%M} UTC",
+            f"/history/{action.id}",
+        )
 
 
 def _pages(folded: str) -> Iterator[Hit]:

@@ -27,7 +27,7 @@ def settings() -> Response:
         if not text or any(text in word.lower() for word in (one.name, one.help, *one.aliases))
     ]  # fmt: skip
     return context.page(
-        "settings.html", sections=[(name, list(found)) for name, found in groupby(rows, key=lambda one: one.section)],
+        "settings.html", groups=[(name, list(found)) for name, found in groupby(rows, key=lambda one: one.section)],
         values=services.settings, text=text, number=len(rows),
     )  # fmt: skip
 
@@ -49,13 +49,26 @@ def connections(services: Services) -> list[Connection]:
     slack = bool(known.slack_bot_token) and bool(known.slack_channel_id)
     browser = services.previews.camera()
     return [
-        Connection("PostgreSQL", "ready", "Your own server." if own else "The embedded server stands in.",
-                   ("BELVEDERE_DATABASE_URL", "DEFAULT_DB_HOST")),
-        Connection("Slack", "ready" if slack else "off", "One bot for tenants without their own." if slack
-                   else "The outbox stands in: messages wait there, none is lost. A tenant connects its own by two credentials.",
-                   ("SLACK_BOT_TOKEN", "SLACK_CHANNEL_ID")),
-        Connection("Chromium", "ready" if browser.ready else "needs you", f"{browser.text} {browser.hint}".strip(),
-                   ("BELVEDERE_BROWSER",)),
+        Connection(
+            "PostgreSQL",
+            "ready",
+            "Your own server." if own else "The embedded server stands in.",
+            ("BELVEDERE_DATABASE_URL", "DEFAULT_DB_HOST"),
+        ),
+        Connection(
+            "Slack",
+            "ready" if slack else "off",
+            "One bot for tenants without their own."
+            if slack
+            else "The outbox stands in: messages wait, none is lost. A tenant connects its own by two credentials.",
+            ("SLACK_BOT_TOKEN", "SLACK_CHANNEL_ID"),
+        ),
+        Connection(
+            "Chromium",
+            "ready" if browser.ready else "needs you",
+            f"{browser.text} {browser.hint}".strip(),
+            ("BELVEDERE_BROWSER",),
+        ),
         Connection("Grafana", "off", "The built-in viewer stands in.", ("GRAFANA_BASE_URL", "GRAFANA_API_KEY")),
     ]
 

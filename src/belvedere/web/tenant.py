@@ -40,7 +40,7 @@ def find(slug: str) -> Tenant:
     return context.services().tenants.get(context.actor(), slug)
 
 
-def page(template: str, tenant: Tenant, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
+def page(template: str, tenant: Tenant, /, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
     """Render a page of a tenant, with its tabs."""
     return context.page(template, status, tenant=tenant, tabs=tabs(tenant), topics=f"tenant.{tenant.serial}", **values)
 
@@ -66,10 +66,15 @@ def tabs(tenant: Tenant) -> list[Tab]:
 
 
 _TABS: Final = (
-    ("Overview", "tenant.overview"), ("Dashboards", "tenant_data.dashboards"), ("Stores", "tenant_data.stores"),
-    ("Deliveries", "tenant_data.deliveries"), ("Credentials", "credentials.credentials"), ("API key", "tenant.keys"),
-    ("History", "history.of_tenant"), ("Settings", "tenant.settings"),
-)  # fmt: skip
+    ("Overview", "tenant.overview"),
+    ("Dashboards", "tenant_data.dashboards"),
+    ("Stores", "tenant_data.stores"),
+    ("Deliveries", "tenant_data.deliveries"),
+    ("Credentials", "credentials.credentials"),
+    ("API key", "tenant.keys"),
+    ("History", "history.of_tenant"),
+    ("Settings", "tenant.settings"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +114,14 @@ def progress(steps: list[StepRecord]) -> Progress:
     starts = [step.started_at for step in steps if step.started_at]
     ends = [step.ended_at for step in steps if step.ended_at]
     return Progress(
-        folded=steps[:fold], shown=steps[fold:], done=sum(step.state in settled for step in steps),
+        folded=steps[:fold],
+        shown=steps[fold:],
+        done=sum(step.state in settled for step in steps),
         failed=sum(step.state is StepState.FAILED for step in steps),
-        waiting=sum(step.state is StepState.WAITING for step in steps), total=len(steps),
+        waiting=sum(step.state is StepState.WAITING for step in steps),
+        total=len(steps),
         took_s=(max(ends) - min(starts)).total_seconds() if starts and ends else None,
-    )  # fmt: skip
+    )
 
 
 @blueprint.get("")
@@ -124,13 +132,18 @@ def overview(slug: str) -> Response:
     stores = services.stores.list(actor, tenant.serial)
     credentials = services.credentials.list(actor, tenant.serial)
     return page(
-        "tenant.html", tenant, steps=progress(services.tenants.steps(actor, tenant.serial)), stores=stores,
+        "tenant.html",
+        tenant,
+        steps=progress(services.tenants.steps(actor, tenant.serial)),
+        stores=stores,
         relations={store.id: services.stores.relations(actor, store.id) for store in stores},
-        connection=connection(services, actor, stores), credentials=credentials, shown_credentials=_excerpt(credentials),
+        connection=connection(services, actor, stores),
+        credentials=credentials,
+        shown_credentials=_excerpt(credentials),
         dashboards=services.dashboards.list(actor, tenant=tenant.serial, limit=_EXCERPT),
         previews=previews_of(services, actor, tenant),
         actions=services.history.search(actor, tenant=tenant.serial, limit=_LAST_ACTIONS).items,
-    )  # fmt: skip
+    )
 
 
 def previews_of(services: Services, actor: Actor, tenant: Tenant | None = None) -> Mapping[Any, Any]:
@@ -201,7 +214,13 @@ def _settings(tenant: Tenant, problem: str = "", status: int = 200) -> Response:
         "its logins and its API key",
     ]
     return page(
-        "tenant_settings.html", tenant, status, goes=goes, stores=stores, problem=problem, allowed=actor.may(Role.ADMIN),
+        "tenant_settings.html",
+        tenant,
+        status,
+        goes=goes,
+        stores=stores,
+        problem=problem,
+        allowed=actor.may(Role.ADMIN),
         leaving=tenant.state is TenantState.DELETING or tenant.deleting,
     )
 
@@ -212,7 +231,10 @@ def delete(slug: str) -> Response:
     tenant = find(slug)
     try:
         context.services().tenants.delete(
-            context.actor(), tenant.serial, confirm=request.form.get("confirm", ""), keep_data=request.form.get("keep_data") == "1"
+            context.actor(),
+            tenant.serial,
+            confirm=request.form.get("confirm", ""),
+            keep_data=request.form.get("keep_data") == "1",
         )
     except Rejected as error:
         if error.field != "confirm":

@@ -47,8 +47,7 @@ def store(slug: str, kind: str) -> Response:
     tenant = find(slug)
     found = _store(tenant, kind)
     on = {
-        (one.store_id, one.table): one
-        for one in services.dashboards.list(actor, tenant=tenant.serial, limit=500).items
+        (one.store_id, one.table): one for one in services.dashboards.list(actor, tenant=tenant.serial, limit=500).items
     }
     return page(
         "tenant_store.html", tenant, store=found, relations=services.stores.relations(actor, found.id), dashboards=on,

@@ -75,8 +75,12 @@ def new() -> Response:
     context.actor().must(Role.OPERATOR)
     name = request.args.get("name", "")
     return context.page(
-        "tenant_new.html", name=name, problem=_problem(name) if name else "", plan=_plan(name),
-        slug=slug_of(name or "x"), fragment=context.is_fragment(),
+        "tenant_new.html",
+        name=name,
+        problem=_problem(name) if name else "",
+        plan=_plan(name),
+        slug=slug_of(name or "x"),
+        fragment=context.is_fragment(),
     )
 
 
@@ -90,7 +94,12 @@ def create() -> Response:
         if error.field != "name":
             raise
         return context.page(
-            "tenant_new.html", error.status, name=name, problem=error.detail, plan=_plan(name), slug=slug_of(name or "x"),
+            "tenant_new.html",
+            error.status,
+            name=name,
+            problem=error.detail,
+            plan=_plan(name),
+            slug=slug_of(name or "x"),
             fragment=False,
         )
     return context.secret_page(context.page("tenant_made.html", tenant=tenant, api_key=api_key.reveal(), made=True))
