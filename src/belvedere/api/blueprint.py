@@ -160,13 +160,20 @@ def _file(file: File) -> Response:
 
 
 def _raw(incoming: Request, most: int) -> bytes:
-    incoming.max_content_length = most
+    # One more than may be: werkzeug cuts a stream without a length off at its limit and says nothing.
+    incoming.max_content_length = most + 1
     if incoming.content_length is not None and incoming.content_length > most:
         raise problems.TooLarge(extra={"most_bytes": most})
+    if "chunked" in incoming.headers.get("Transfer-Encoding", "").lower():
+        # The server undid the chunks and ends the stream; without its saying so, werkzeug reads nothing.
+        incoming.environ["wsgi.input_terminated"] = True
     try:
-        return incoming.get_data(cache=False)
+        raw = incoming.get_data(cache=False)
     except RequestEntityTooLarge:
         raise problems.TooLarge(extra={"most_bytes": most}) from None
+    if len(raw) > most:
+        raise problems.TooLarge(extra={"most_bytes": most})
+    return raw
 
 
 def _query(incoming: Request, route: Route) -> Any:  # noqa: ANN401  (the struct that the route names)

@@ -89,9 +89,6 @@ def authenticate(services: Services, request: Request, cookie_name: str, failure
     if request.method not in _SAFE and not session.has_csrf(request.headers.get(CSRF_HEADER, "")):
         message = f"A request of a signed-in browser needs the header {CSRF_HEADER}."
         raise Forbidden(message, code="csrf")
-    if session.must_change_password:
-        message = "Choose your own password first."
-        raise Forbidden(message, code="password-change")
     return session.actor
 
 

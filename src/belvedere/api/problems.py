@@ -72,7 +72,7 @@ def of_http(error: HTTPException) -> Response:
 
 def unexpected() -> Response:
     """Render what nobody foresaw: nothing about it but the request id, which leads to the log."""
-    return document(500, "unexpected", "Something broke here. The log has it under this request id.", {})
+    return document(500, "error", "Something broke here. The log has it under this request id.", {})
 
 
 def document(status: int, slug: str, detail: str, members: dict[str, Any]) -> Response:

@@ -1,6 +1,7 @@
 """Tenants and credentials in the shapes of today."""
 
 from http import HTTPStatus
+from io import BytesIO
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_hostile_bodies_are_refused_in_one_sentence(dana, body: bytes, status: i
     assert answer.content_type == "application/problem+json"
     if field:
         assert answer.json["field"] == field
+
+
+def test_a_body_in_chunks_is_read_and_bounded_too(dana) -> None:
+    chunked = {"Transfer-Encoding": "chunked"}
+
+    def send(body: bytes):
+        stream = {"input_stream": BytesIO(body), "content_type": "application/json"}
+        return dana("POST", "/users", headers=chunked, **stream)
+
+    assert send(b'{"username": "alice"}').status_code == HTTPStatus.CREATED
+    assert send(b'{"username": "bob"}' + b" " * 1_000_001).status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def test_wrong_forms_of_requests_are_refused(dana) -> None:
