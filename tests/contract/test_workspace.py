@@ -1,7 +1,5 @@
 """What every workspace must do. The built-in viewer runs here; a Grafana joins as the second implementation."""
 
-from collections.abc import Iterator
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,21 +19,22 @@ pytestmark = pytest.mark.contract
 
 
 @pytest.fixture(params=["viewer"])
-def workspace(request: Any, database: Database) -> Iterator[Workspace]:
+def workspace(request, database: Database) -> Workspace:
     assert request.param == "viewer"
-    yield ViewerWorkspace(database=database)
+    return ViewerWorkspace(database=database)
 
 
 @pytest.fixture
-def place(database: Database, tmp_path: Any) -> Place:
-    tenants = Tenants(
-        database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
+def place(database: Database, tmp_path) -> Place:
+    tenants = Tenants(database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
     alice, _ = tenants.create(Actor(name="charlie", role=Role.ADMIN), "alice")
     return Place(alice.serial, alice.name, alice.slug)
 
 
 def publication(title: str = "Timing: p", ident: UUID | None = None) -> Publication:
-    model = Model("generic", "generic", title, "", guess=True, database="d", schema="public", table="p", fields={}, rows=())
+    model = Model(
+        "generic", "generic", title, "", guess=True, database="d", schema="public", table="p", fields={}, rows=()
+    )
     return Publication(ident or uuid4(), uuid4(), model)
 
 

@@ -186,8 +186,9 @@ class UnitRule(Struct, frozen=True, forbid_unknown_fields=True):
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """One dashboard, complete: nothing else is needed to draw it but the tenant's rows.
 
-    `subtitle` says what it is, to be followed by "from" and the table. `fields` maps roles to columns. `time` is the role that the time range filters; `run` the one that tells runs
-    apart. `time_unit` is empty where the table does not tell the unit of its delays.
+    `subtitle` says what it is, to be followed by "from" and the table. `fields` maps roles to columns. `time` is the
+    role that the time range filters; `run` the one that tells runs apart. `time_unit` is empty where the table
+    does not tell the unit of its delays.
     """
 
     template: str

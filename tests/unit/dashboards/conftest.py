@@ -32,8 +32,13 @@ from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Viewer
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
 
-KINDS = {"r": RelationKind.TABLE, "v": RelationKind.VIEW, "m": RelationKind.MATERIALIZED_VIEW,
-         "p": RelationKind.PARTITIONED_TABLE, "f": RelationKind.FOREIGN_TABLE}
+KINDS = {
+    "r": RelationKind.TABLE,
+    "v": RelationKind.VIEW,
+    "m": RelationKind.MATERIALIZED_VIEW,
+    "p": RelationKind.PARTITIONED_TABLE,
+    "f": RelationKind.FOREIGN_TABLE,
+}
 
 
 @dataclass
@@ -62,13 +67,17 @@ class TenantStore:
                 connection.execute(statement)  # type: ignore[arg-type]
 
     def copy(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        with psycopg.connect(self.writer_url) as connection, connection.cursor() as cursor, cursor.copy(
-            f"COPY {table} FROM STDIN"  # type: ignore[arg-type]
-        ) as copy:
+        with (
+            psycopg.connect(self.writer_url) as connection,
+            connection.cursor() as cursor,
+            cursor.copy(
+                f"COPY {table} FROM STDIN"  # type: ignore[arg-type]
+            ) as copy,
+        ):
             for row in rows:
                 copy.write_row(row)
 
-    def one(self, statement: str) -> Any:
+    def one(self, statement: str):
         """Return the one value of a statement written by hand."""
         with psycopg.connect(self.writer_url, options="-c TimeZone=UTC") as connection:
             row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
@@ -79,18 +88,18 @@ class TenantStore:
         with psycopg.connect(self.writer_url, options="-c TimeZone=UTC") as connection:
             return connection.execute(statement).fetchall()  # type: ignore[arg-type]
 
-    def get(self, actor: Actor, store_id: UUID) -> Facts:
+    def get(self, _actor: Actor, store_id: UUID) -> Facts:
         if store_id != self.facts.id:
             raise NotFound
         return self.facts
 
-    def list(self, actor: Actor, serial: int) -> list[Facts]:
+    def list(self, _actor: Actor, serial: int) -> list[Facts]:
         return [self.facts] if serial == self.facts.tenant_id else []
 
-    def relations(self, actor: Actor, store_id: UUID) -> Any:
+    def relations(self, _actor: Actor, store_id: UUID):
         return self.stable_relations(store_id)
 
-    def stable_relations(self, store_id: UUID) -> Any:
+    def stable_relations(self, store_id: UUID):
         found = []
         with psycopg.connect(self.writer_url, row_factory=dict_row) as connection:
             connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
@@ -101,10 +110,22 @@ class TenantStore:
                 "FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
                 "WHERE relkind IN ('r','v','m','p','f') AND nspname NOT IN ('pg_catalog', 'information_schema')"
             ):
-                found.append(Relation(
-                    store_id, row["oid"], row["nspname"], row["relname"], KINDS[row["relkind"]],
-                    tuple(Column(name, kind) for name, kind in row["columns"]), row["estimate"], 0,
-                    RelationState.STABLE, datetime.now(UTC), datetime.now(UTC), row["relname"] not in self.unreadable))
+                found.append(  # noqa: PERF401  (longer than a comprehension should be)
+                    Relation(
+                        store_id,
+                        row["oid"],
+                        row["nspname"],
+                        row["relname"],
+                        KINDS[row["relkind"]],
+                        tuple(Column(name, kind) for name, kind in row["columns"]),
+                        row["estimate"],
+                        0,
+                        RelationState.STABLE,
+                        datetime.now(UTC),
+                        datetime.now(UTC),
+                        row["relname"] not in self.unreadable,
+                    )
+                )
         return found
 
     @contextmanager
@@ -142,7 +163,7 @@ def tenants(database: Database, history: FileHistory, queue: JobQueue) -> Tenant
 
 
 @pytest.fixture
-def tenant_store(cluster: Any, tenants: Tenants, actor: Actor) -> Iterator[TenantStore]:
+def tenant_store(cluster, tenants: Tenants, actor: Actor) -> Iterator[TenantStore]:
     """Alice's QOR database, owned by her writer, readable by her reader."""
     alice, _ = tenants.create(actor, "alice")
     name, writer, reader = (f"{kind}_{uuid4().hex[:10]}" for kind in ("db", "t_w", "t_r"))
@@ -156,8 +177,11 @@ def tenant_store(cluster: Any, tenants: Tenants, actor: Actor) -> Iterator[Tenan
         connection.execute(f"ALTER SCHEMA public OWNER TO {writer}")  # type: ignore[arg-type]
         connection.execute(f"GRANT USAGE ON SCHEMA public TO {reader}")  # type: ignore[arg-type]
     made = TenantStore(
-        superuser, cluster.url(name, reader), cluster.url(name, writer),
-        Facts(uuid4(), alice.serial, "QOR", "alice-QOR"))
+        superuser,
+        cluster.url(name, reader),
+        cluster.url(name, writer),
+        Facts(uuid4(), alice.serial, "QOR", "alice-QOR"),
+    )
     made.write(f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {reader}")
     yield made
     with psycopg.connect(cluster.superuser, autocommit=True) as connection:
@@ -169,8 +193,8 @@ def tenant_store(cluster: Any, tenants: Tenants, actor: Actor) -> Iterator[Tenan
 @pytest.fixture
 def workspaces(database: Database, history: FileHistory, queue: JobQueue, tenants: Tenants) -> Workspaces:
     return Workspaces(
-        database=database, history=history, queue=queue, tenants=tenants,
-        workspace=ViewerWorkspace(database=database))
+        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database)
+    )
 
 
 @pytest.fixture
@@ -178,8 +202,13 @@ def dashboards(
     database: Database, history: FileHistory, queue: JobQueue, tenant_store: TenantStore, workspaces: Workspaces
 ) -> Dashboards:
     return Dashboards(
-        database=database, history=history, queue=queue, stores=tenant_store, workspaces=workspaces,
-        base_url="http://portal")
+        database=database,
+        history=history,
+        queue=queue,
+        stores=tenant_store,
+        workspaces=workspaces,
+        base_url="http://portal",
+    )
 
 
 @pytest.fixture
@@ -192,7 +221,8 @@ def orfs(tenant_store: TenantStore) -> TenantStore:
     """The store with the real METRICS2.1 history in `orfs_runs`."""
     tenant_store.write(
         "CREATE TABLE orfs_runs (run_at timestamptz, commit text, platform text, design text, metric text, "
-        "value double precision)")
+        "value double precision)"
+    )
     packed = files("belvedere.sample.figures").joinpath("orfs_runs.csv.gz").read_bytes()
     lines = csv.reader(io.StringIO(gzip.decompress(packed).decode()))
     next(lines)

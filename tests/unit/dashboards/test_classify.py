@@ -23,7 +23,9 @@ def shape(name: str, kind: str = "", /, **columns: str) -> Shape:
     return Shape("db", "public", name, tuple(columns.items()), "table", kind)
 
 
-def texts(rows: int, *, numbers: tuple[str, ...] = (), times: tuple[str, ...] = (), metrics: tuple[str, ...] = ()) -> Profile:
+def texts(
+    rows: int, *, numbers: tuple[str, ...] = (), times: tuple[str, ...] = (), metrics: tuple[str, ...] = ()
+) -> Profile:
     seen = {name: ColumnProfile(rows, rows, numbers=rows) for name in numbers}
     seen |= {name: ColumnProfile(rows, rows, times=rows) for name in times}
     seen |= {name: ColumnProfile(rows, 20, matches={METRIC: rows}) for name in metrics}
@@ -123,7 +125,9 @@ NAMES = st.one_of(
     st.sampled_from([name for t in catalogue() for rule in t.columns for name in (*rule.names, *rule.weak)]),
 )
 TYPES = st.one_of(
-    st.sampled_from([T, N, I, TZ, TS, "date", "boolean", "jsonb", "numeric(10,2)", "public.mood", "character(3)", "xml[]"]),
+    st.sampled_from(
+        [T, N, I, TZ, TS, "date", "boolean", "jsonb", "numeric(10,2)", "public.mood", "character(3)", "xml[]"]
+    ),
     st.text(max_size=20),
 )
 COUNTS = st.integers(0, 100)

@@ -1,7 +1,5 @@
 """Hostile names, and a tenant's own functions, domains, types and operators that try to do harm when looked at."""
 
-from typing import Any
-
 import psycopg
 import pytest
 from psycopg import sql
@@ -12,20 +10,41 @@ from belvedere.kernel.actor import Actor
 from belvedere.workspaces.viewer.service import Viewer
 
 NAMES = [
-    '"; drop table x; --', "a.b", "per%cent %s %(x)s", "{braces} {0}", "$__timeFilter(x)", "${platform}", "[[var]]",
-    "quote'quote", "back\\slash", "new\nline", "Größe µm²", "n" * 63, "é" * 31, "SELECT", " ", "tab\t", "\u202eevil",
+    '"; drop table x; --',
+    "a.b",
+    "per%cent %s %(x)s",
+    "{braces} {0}",
+    "$__timeFilter(x)",
+    "${platform}",
+    "[[var]]",
+    "quote'quote",
+    "back\\slash",
+    "new\nline",
+    "Größe µm²",
+    "n" * 63,
+    "é" * 31,
+    "SELECT",
+    " ",
+    "tab\t",
+    "\u202eevil",
 ]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_of_table_and_columns_is_drawn(
-    name: str, dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor
+    name: str, dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:
     with psycopg.connect(tenant_store.writer_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE TABLE {} ({} text, {} float8, at timestamptz)").format(
-            sql.Identifier(name), sql.Identifier(name), sql.Identifier(name[:50] + "_2")))
         connection.execute(
-            sql.SQL("INSERT INTO {} SELECT 'v' || g % 3, g, now() FROM generate_series(1, 9) g").format(sql.Identifier(name)))
+            sql.SQL("CREATE TABLE {} ({} text, {} float8, at timestamptz)").format(
+                sql.Identifier(name), sql.Identifier(name), sql.Identifier(name[:50] + "_2")
+            )
+        )
+        connection.execute(
+            sql.SQL("INSERT INTO {} SELECT 'v' || g % 3, g, now() FROM generate_series(1, 9) g").format(
+                sql.Identifier(name)
+            )
+        )
     dashboards.reconcile(tenant_store.facts.id)
     [found] = dashboards.list(actor).items
     assert (found.table, found.state) == (name, DashboardState.READY)
@@ -38,7 +57,9 @@ def test_any_name_of_table_and_columns_is_drawn(
 
 
 @pytest.mark.parametrize("role", ["slack", "endpoint", "clock"])
-def test_hostile_values_are_values(role: str, dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor) -> None:
+def test_hostile_values_are_values(
+    role: str, dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
     tenant_store.write("CREATE TABLE p (endpoint text, slack float8, clock text)")
     tenant_store.copy("p", [(name, -1.0, name) for name in NAMES])
     dashboards.reconcile(tenant_store.facts.id)
@@ -74,12 +95,13 @@ TROJANS = [
     "CREATE TABLE t (endpoint text, slack watched, mood mood, pair pair, clock text DEFAULT trojan()::text)",
     "INSERT INTO t VALUES ('e1', -1, 'sad', ROW(1, 'x'), 'c'), ('e2', 2, 'glad', NULL, 'c')",
     "CREATE VIEW trap AS SELECT endpoint, trojan() AS slack, mood, pair FROM t",
-    "TRUNCATE caught", "SELECT setval('canary', 1, false)",
+    "TRUNCATE caught",
+    "SELECT setval('canary', 1, false)",
 ]
 
 
 def test_nothing_of_a_tenant_runs_with_more_than_its_readers_rights(
-    dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:
     tenant_store.write(*TROJANS)
     dashboards.reconcile(tenant_store.facts.id)
@@ -97,15 +119,19 @@ def test_nothing_of_a_tenant_runs_with_more_than_its_readers_rights(
     assert worst.rows[0][0] == -1
 
 
-def test_types_of_the_tenants_own_show_as_text(dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor) -> None:
-    tenant_store.write(*TROJANS[:15], "INSERT INTO t VALUES ('e1', -1, 'sad', ROW(1, 'x'), 'c')", "ALTER TABLE t RENAME slack TO other")
+def test_types_of_the_tenants_own_show_as_text(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    tenant_store.write(
+        *TROJANS[:15], "INSERT INTO t VALUES ('e1', -1, 'sad', ROW(1, 'x'), 'c')", "ALTER TABLE t RENAME slack TO other"
+    )
     dashboards.reconcile(tenant_store.facts.id)
     shown = next(d for d in dashboards.list(actor).items if d.table == "t")
     assert viewer.panel(actor, shown.id, "first-rows").rows == [["e1", -1.0, "sad", "(1,x)", "c"]]
 
 
 def test_an_error_is_the_databases_sentence_in_its_panel_only(
-    dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:
     tenant_store.write("CREATE TABLE a (endpoint text, slack float8)", "INSERT INTO a VALUES ('x', 1)")
     dashboards.reconcile(tenant_store.facts.id)

@@ -1,7 +1,6 @@
 """Dashboards follow tables: made, changed, gone and back, each said once."""
 
 import functools
-from typing import Any
 
 import pytest
 
@@ -16,25 +15,29 @@ from belvedere.workspaces.viewer.service import Viewer
 
 def events(database: Database) -> list[tuple[str, str]]:
     with database.transaction() as connection:
-        return [(row["name"], row["key"]) for row in connection.execute(
-            "SELECT task_name AS name, args->>'key' AS key FROM procrastinate_jobs ORDER BY id")]
+        return [
+            (row["name"], row["key"])
+            for row in connection.execute(
+                "SELECT task_name AS name, args->>'key' AS key FROM procrastinate_jobs ORDER BY id"
+            )
+        ]
 
 
-def test_the_real_history_becomes_a_dashboard(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
+def test_the_real_history_becomes_a_dashboard(dashboards: Dashboards, orfs, actor: Actor) -> None:
     dashboards.reconcile(orfs.facts.id)
     [found] = dashboards.list(actor).items
     assert (found.family, found.state, found.guess) == ("METRICS2.1 history", DashboardState.READY, False)
     assert found.url == f"http://portal/tenants/alice/dashboards/{found.id}"
 
 
-def test_nothing_new_says_nothing(dashboards: Dashboards, orfs: Any, actor: Actor, database: Database) -> None:
+def test_nothing_new_says_nothing(dashboards: Dashboards, orfs, actor: Actor, database: Database) -> None:
     dashboards.reconcile(orfs.facts.id)
     before, reads = events(database), orfs.reads
     dashboards.reconcile(orfs.facts.id)
     assert (events(database), orfs.reads) == (before, reads)
 
 
-def test_a_look_an_hour_later_finds_the_same(dashboards: Dashboards, orfs: Any, actor: Actor, database: Database) -> None:
+def test_a_look_an_hour_later_finds_the_same(dashboards: Dashboards, orfs, actor: Actor, database: Database) -> None:
     dashboards.reconcile(orfs.facts.id)
     [first] = dashboards.list(actor).items
     with database.transaction() as connection:
@@ -47,7 +50,7 @@ def test_a_look_an_hour_later_finds_the_same(dashboards: Dashboards, orfs: Any, 
 
 
 def test_a_new_column_changes_the_dashboard_under_the_same_address(
-    dashboards: Dashboards, tenant_store: Any, actor: Actor, database: Database
+    dashboards: Dashboards, tenant_store, actor: Actor, database: Database
 ) -> None:
     tenant_store.write("CREATE TABLE p (endpoint text, slack float8)", "INSERT INTO p VALUES ('a', 1)")
     dashboards.reconcile(tenant_store.facts.id)
@@ -62,7 +65,7 @@ def test_a_new_column_changes_the_dashboard_under_the_same_address(
 
 
 def test_a_table_that_goes_and_comes_back_finds_its_dashboard_and_override(
-    dashboards: Dashboards, tenant_store: Any, actor: Actor, database: Database
+    dashboards: Dashboards, tenant_store, actor: Actor, database: Database
 ) -> None:
     tenant_store.write("CREATE TABLE p (endpoint text, slack float8)", "INSERT INTO p VALUES ('a', 1)")
     dashboards.reconcile(tenant_store.facts.id)
@@ -80,7 +83,7 @@ def test_a_table_that_goes_and_comes_back_finds_its_dashboard_and_override(
     assert (back.id, back.template, back.overridden, back.state) == (first.id, "generic", True, "ready")
 
 
-def test_an_override_sticks_until_it_is_removed(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
+def test_an_override_sticks_until_it_is_removed(dashboards: Dashboards, orfs, actor: Actor) -> None:
     dashboards.reconcile(orfs.facts.id)
     [found] = dashboards.list(actor).items
     with pytest.raises(Rejected, match="needs slack, endpoint"):
@@ -90,34 +93,52 @@ def test_an_override_sticks_until_it_is_removed(dashboards: Dashboards, orfs: An
     dashboards.override(actor, found.id, "generic", "raw rows")
     dashboards.reconcile(orfs.facts.id)
     why = dashboards.why(actor, found.id)
-    assert (why.template, why.override, why.override_reason, why.override_by) == ("generic", "generic", "raw rows", "charlie")
+    assert (why.template, why.override, why.override_reason, why.override_by) == (
+        "generic",
+        "generic",
+        "raw rows",
+        "charlie",
+    )
     dashboards.override(actor, found.id, "", "")
     dashboards.reconcile(orfs.facts.id)
     assert dashboards.get(actor, found.id).template == "metrics-history"
 
 
-def test_why_tells_columns_scores_and_runner_up(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
+def test_why_tells_columns_scores_and_runner_up(dashboards: Dashboards, orfs, actor: Actor) -> None:
     dashboards.reconcile(orfs.facts.id)
     [found] = dashboards.list(actor).items
     why = dashboards.why(actor, found.id)
     assert {m.column: m.role for m in why.matched} == {
-        "run_at": "run", "commit": "commit", "platform": "platform", "design": "design", "metric": "metric", "value": "value"}
+        "run_at": "run",
+        "commit": "commit",
+        "platform": "platform",
+        "design": "design",
+        "metric": "metric",
+        "value": "value",
+    }
     assert why.score > why.needed
     assert why.runner_up is not None
     assert why.runner_up.template == "generic"
     assert (why.rows_looked_at, why.whole) == (5000, False)
 
 
-def test_every_relation_ends_in_a_state_with_a_sentence(dashboards: Dashboards, tenant_store: Any, viewer: Viewer, actor: Actor) -> None:
+def test_every_relation_ends_in_a_state_with_a_sentence(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
     wide = ", ".join(f"c{i} float8" for i in range(1600))
     tenant_store.write(
-        "CREATE TABLE nothing ()", f"CREATE TABLE wide ({wide})", "CREATE TABLE closed (a int)",
-        "DO $$ BEGIN EXECUTE (SELECT format('REVOKE ALL ON closed FROM %I', rolname) FROM pg_roles WHERE rolname LIKE 't\\_r%' "
+        "CREATE TABLE nothing ()",
+        f"CREATE TABLE wide ({wide})",
+        "CREATE TABLE closed (a int)",
+        "DO $$ BEGIN EXECUTE (SELECT format('REVOKE ALL ON closed FROM %I', rolname) FROM pg_roles "
+        "WHERE rolname LIKE 't\\_r%' "
         "AND has_table_privilege(rolname, 'closed', 'select') AND rolname <> current_user LIMIT 1); END $$",
         "CREATE VIEW fails AS SELECT 1 / (random() * 0)::int AS slack, 'e' AS endpoint",
-        "CREATE VIEW slow AS SELECT 'e'::text AS endpoint, g::float8 AS slack FROM generate_series(1, 1) g, pg_sleep(30)",
+        "CREATE VIEW slow AS SELECT 'e'::text AS endpoint, g::float8 AS slack "
+        "FROM generate_series(1, 1) g, pg_sleep(30)",
         "CREATE MATERIALIZED VIEW copied AS SELECT 1.5 AS slack, 'e'::text AS endpoint",
-        "CREATE TABLE parted (at timestamptz, n int) PARTITION BY RANGE (at)")
+        "CREATE TABLE parted (at timestamptz, n int) PARTITION BY RANGE (at)",
+    )
     monkeypatched = postgres.profile
     try:
         postgres.profile = functools.partial(monkeypatched, timeout_ms=300)
@@ -126,8 +147,14 @@ def test_every_relation_ends_in_a_state_with_a_sentence(dashboards: Dashboards, 
         postgres.profile = monkeypatched
     found = {d.table: d for d in dashboards.list(actor).items}
     assert {name: d.state for name, d in found.items()} == {
-        "nothing": "ready", "wide": "ready", "closed": "needs you", "fails": "needs you", "slow": "ready", "copied": "ready",
-        "parted": "ready"}
+        "nothing": "ready",
+        "wide": "ready",
+        "closed": "needs you",
+        "fails": "needs you",
+        "slow": "ready",
+        "copied": "ready",
+        "parted": "ready",
+    }
     assert found["fails"].message == "It cannot be read: division by zero."
     assert found["closed"].message == "The tenant's reader may not read it: permission denied for table closed."
     assert found["copied"].family == "timing paths"
@@ -137,7 +164,7 @@ def test_every_relation_ends_in_a_state_with_a_sentence(dashboards: Dashboards, 
 
 
 def test_a_table_that_vanishes_during_the_look_is_left_alone(
-    dashboards: Dashboards, tenant_store: Any, actor: Actor
+    dashboards: Dashboards, tenant_store, actor: Actor
 ) -> None:
     tenant_store.write("CREATE TABLE p (endpoint text, slack float8)")
     seen = tenant_store.stable_relations(tenant_store.facts.id)
@@ -147,7 +174,7 @@ def test_a_table_that_vanishes_during_the_look_is_left_alone(
     assert dashboards.list(actor).items == []
 
 
-def test_a_table_being_written_keeps_its_dashboard(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
+def test_a_table_being_written_keeps_its_dashboard(dashboards: Dashboards, orfs, actor: Actor) -> None:
     dashboards.reconcile(orfs.facts.id)
     standing = orfs.stable_relations(orfs.facts.id)
     orfs.relations = lambda _actor, _store: standing
@@ -156,8 +183,8 @@ def test_a_table_being_written_keeps_its_dashboard(dashboards: Dashboards, orfs:
     assert len(dashboards.list(actor).items) == 1
 
 
-def test_a_store_that_does_not_answer_is_tried_again(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
-    def away(_store: Any) -> Any:
+def test_a_store_that_does_not_answer_is_tried_again(dashboards: Dashboards, orfs, actor: Actor) -> None:
+    def away(_store):
         message = "The store does not answer."
         raise Later(message)
 
@@ -172,7 +199,7 @@ def test_a_store_that_does_not_answer_is_tried_again(dashboards: Dashboards, orf
     assert dashboards.get(actor, found.id).state is DashboardState.READY
 
 
-def test_create_makes_the_dashboard_of_one_table_now(dashboards: Dashboards, orfs: Any, actor: Actor) -> None:
+def test_create_makes_the_dashboard_of_one_table_now(dashboards: Dashboards, orfs, actor: Actor) -> None:
     made = dashboards.create(actor, orfs.facts.tenant_id, "alice-QOR", "orfs_runs")
     assert made.table == "orfs_runs"
     assert dashboards.create(actor, orfs.facts.tenant_id, "alice-QOR", "orfs_runs").id == made.id
@@ -182,7 +209,9 @@ def test_create_makes_the_dashboard_of_one_table_now(dashboards: Dashboards, orf
         dashboards.create(actor, orfs.facts.tenant_id, "bob-QOR", "orfs_runs")
 
 
-def test_another_tenants_actor_sees_nothing(dashboards: Dashboards, orfs: Any, actor: Actor, tenants: Any, viewer: Viewer) -> None:
+def test_another_tenants_actor_sees_nothing(
+    dashboards: Dashboards, orfs, actor: Actor, tenants, viewer: Viewer
+) -> None:
     dashboards.reconcile(orfs.facts.id)
     [found] = dashboards.list(actor).items
     bob, _ = tenants.create(actor, "bob")
@@ -200,19 +229,31 @@ def test_another_tenants_actor_sees_nothing(dashboards: Dashboards, orfs: Any, a
     assert viewer.panel(alice, found.id, "wns").state == "ok"
 
 
-def test_existing_sql_readers_find_their_columns(dashboards: Dashboards, orfs: Any, actor: Actor, database: Database) -> None:
+def test_existing_sql_readers_find_their_columns(
+    dashboards: Dashboards, orfs, actor: Actor, database: Database
+) -> None:
     dashboards.reconcile(orfs.facts.id)
     [found] = dashboards.list(actor).items
     with database.transaction() as connection:
         [row] = rows(connection, "SELECT * FROM dashboardqor")
         assert list(row) == [
-            "id", "user_id", "username", "table_name", "dashboard_url", "local_snapshot_url", "source", "created_at",
-            "app_user_id", "app_username", "slack_sent_at"]
+            "id",
+            "user_id",
+            "username",
+            "table_name",
+            "dashboard_url",
+            "local_snapshot_url",
+            "source",
+            "created_at",
+            "app_user_id",
+            "app_username",
+            "slack_sent_at",
+        ]
         assert (row["id"], row["username"], row["table_name"]) == (found.id, "alice", "orfs_runs")
         assert rows(connection, "SELECT * FROM dashboardtiming") == rows(connection, "SELECT * FROM dashboarddrc") == []
 
 
-def test_pages_follow_each_other_newest_first(dashboards: Dashboards, tenant_store: Any, actor: Actor) -> None:
+def test_pages_follow_each_other_newest_first(dashboards: Dashboards, tenant_store, actor: Actor) -> None:
     for number in range(5):
         tenant_store.write(f"CREATE TABLE t{number} (a int)")
         dashboards.reconcile(tenant_store.facts.id)

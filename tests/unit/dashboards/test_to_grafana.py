@@ -43,14 +43,29 @@ def test_the_document_is_what_grafana_asks_for(name: str) -> None:
     assert made["schemaVersion"] == 39
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", made["uid"])
     assert made["uid"] == uid(ID)
-    assert set(made) >= {"title", "tags", "timezone", "version", "refresh", "time", "templating", "annotations", "panels", "graphTooltip"}
+    assert set(made) >= {
+        "title",
+        "tags",
+        "timezone",
+        "version",
+        "refresh",
+        "time",
+        "templating",
+        "annotations",
+        "panels",
+        "graphTooltip",
+    }
     ids = [panel["id"] for panel in made["panels"]]
     assert len(set(ids)) == len(ids)
     taken: set[tuple[int, int]] = set()
     for panel in made["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert not cells & taken
         taken |= cells
         for target in panel.get("targets", []):
@@ -80,7 +95,9 @@ def test_units_thresholds_and_decimals_are_grafanas() -> None:
     panels = {panel["title"]: panel for panel in document("p", PATHS)["panels"]}
     assert panels["WNS"]["fieldConfig"]["defaults"]["unit"] == "ns"
     assert panels["WNS"]["fieldConfig"]["defaults"]["thresholds"]["steps"] == [
-        {"color": "red", "value": None}, {"color": "green", "value": 0.0}]
+        {"color": "red", "value": None},
+        {"color": "green", "value": 0.0},
+    ]
     assert panels["Failing endpoints"]["fieldConfig"]["defaults"]["decimals"] == 0
     ps = {panel["title"]: panel for panel in document("p", (("endpoint", T), ("slack_ps", N)))["panels"]}
     assert ps["WNS"]["fieldConfig"]["defaults"]["unit"] == "suffix: ps"
@@ -103,11 +120,15 @@ def interpolated(statement: str) -> str:
     known = {"timeFrom": "'2020-01-01T00:00:00Z'", "timeTo": "'2030-01-01T00:00:00Z'", "interval_ms": "60000"}
     statement = MACRO.sub(lambda m: known[m[1]], statement)
     statement = re.sub(r"\$\{runs\}", "25", statement)
-    return re.sub(r"\$\{(\w+):sqlstring\}|\[\[(\w+)\]\]|\$\{?(\w+)\}?", lambda m: "'__all__'" if m[1] else "BROKEN", statement)
+    return re.sub(
+        r"\$\{(\w+):sqlstring\}|\[\[(\w+)\]\]|\$\{?(\w+)\}?", lambda m: "'__all__'" if m[1] else "BROKEN", statement
+    )
 
 
-@pytest.mark.parametrize("name", ["plain", "$__timeFilter(x)", "${clock}", "[[clock]]", "a\"b", "per%cent", "{x}", "back\\slash", "it's"])
-def test_every_statement_runs_in_postgresql_as_grafana_would_send_it(name: str, tenant_store: Any) -> None:
+@pytest.mark.parametrize(
+    "name", ["plain", "$__timeFilter(x)", "${clock}", "[[clock]]", 'a"b', "per%cent", "{x}", "back\\slash", "it's"]
+)
+def test_every_statement_runs_in_postgresql_as_grafana_would_send_it(name: str, tenant_store) -> None:
     for letter, columns in SHAPES.items():
         table, marked = f"{name}{letter}", tuple((c, t) for c, t in columns)
         if letter == "j":
@@ -124,11 +145,12 @@ def test_every_statement_runs_in_postgresql_as_grafana_would_send_it(name: str, 
                 connection.execute(interpolated(statement))  # type: ignore[arg-type]
 
 
-def test_a_tile_over_runs_is_two_points_so_that_grafana_shows_the_change(tenant_store: Any) -> None:
+def test_a_tile_over_runs_is_two_points_so_that_grafana_shows_the_change(tenant_store) -> None:
     tenant_store.write(
         "CREATE TABLE m (run_at timestamptz, platform text, design text, metric text, value float8)",
         "INSERT INTO m VALUES ('2025-01-01Z', 'p', 'd', 'finish__timing__setup__ws', -1), "
-        "('2025-01-02Z', 'p', 'd', 'finish__timing__setup__ws', -2)")
+        "('2025-01-02Z', 'p', 'd', 'finish__timing__setup__ws', -2)",
+    )
     [panel] = [p for p in document("m", METRICS)["panels"] if p["title"] == "WNS, finish"]
     statement = interpolated(panel["targets"][0]["rawSql"]).replace("IN ('__all__')", "IS NOT NULL")
     with psycopg.connect(tenant_store.reader_url, options="-c TimeZone=UTC") as connection:

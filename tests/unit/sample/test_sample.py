@@ -30,10 +30,10 @@ class Stores:
     writer: str
     kinds: tuple[str, ...] = ("timing_report", "QOR", "drc")
 
-    def list(self, actor, serial):
+    def list(self, _actor, _serial):
         return [SimpleNamespace(id=uuid4(), kind=kind, state="ready") for kind in self.kinds]
 
-    def connection_info(self, actor, store_id):
+    def connection_info(self, _actor, _store_id):
         return SimpleNamespace(host="127.0.0.1", port=self.port, database=self.database, writer=self.writer)
 
 
@@ -44,8 +44,8 @@ def services(cluster, database, tmp_path):
         connection.execute(f"CREATE ROLE {writer} LOGIN")
         connection.execute(f"CREATE DATABASE {name} OWNER {writer}")
     tenants = Tenants(database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
-    tenants.wait = lambda actor, ref, most_s: tenants.get(actor, ref)
-    credentials = SimpleNamespace(read=lambda serial, key: Secret("anything"))
+    tenants.wait = lambda actor, ref, **_limits: tenants.get(actor, ref)
+    credentials = SimpleNamespace(read=lambda _serial, _key: Secret("anything"))
     yield SimpleNamespace(tenants=tenants, stores=Stores(cluster.port, name, writer), credentials=credentials)
     with psycopg.connect(cluster.superuser, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -56,7 +56,8 @@ def counts(services, cluster):
     with psycopg.connect(cluster.url(services.stores.database, services.stores.writer)) as connection:
         return {
             table.name: connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]  # type: ignore[index]
-            for table in TABLES if store.stands(connection, table.name)
+            for table in TABLES
+            if store.stands(connection, table.name)
         }
 
 
@@ -102,6 +103,8 @@ def test_the_same_seed_gives_the_same_rows():
 def test_closure_gets_better_run_by_run():
     moments = runs(NOW, 10, 2)
     rows = list(timing_paths("swerv/setup", moments, 400, worst_ns=-1.1))
-    failing = [sum(1 for row in rows if row[0] == moment and float(str(row[6])) < 0) for moment in (moments[0], moments[-1])]
+    failing = [
+        sum(1 for row in rows if row[0] == moment and float(str(row[6])) < 0) for moment in (moments[0], moments[-1])
+    ]
     assert failing[0] > failing[1] > 0
     assert moments[-1] <= NOW
