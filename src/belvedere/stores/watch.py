@@ -9,7 +9,6 @@ What is not here: the statements (`look/postgres.py`) and when a table is ready 
 import logging
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -24,49 +23,21 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.stores import store
 from belvedere.stores.look.postgres import GUARD, Fingerprint, Pair, QuickLook, read_relations
 from belvedere.stores.model import Relation, RelationState, Seen, Server
-from belvedere.stores.settle import UNSETTLED, is_news, matters, settle
+from belvedere.stores.place import Found, Place
+from belvedere.stores.settle import is_news, matters, settle
 from belvedere.stores.wire import Connection, connect
 
 _LOG: Final = logging.getLogger(__name__)
 _AGAIN_S: Final = 0.2
 _SIGNAL_PAUSE_S: Final = 5.0
 _RELOAD_S: Final = 5.0
-_FULL_BUDGET_S: Final = 0.2
+_BUDGET_S: Final = 0.2
 _SKIPS: Final = 10
 _MOST_BACKOFF_S: Final = 30.0
 _STANDBY_S: Final = 1.0
-_YOUNG: Final = timedelta(seconds=30)
-_OLD: Final = timedelta(minutes=10)
 _EMPTY_PAUSE_S: Final = 5.0
 _GONE_KEPT: Final = timedelta(days=7)
 _SESSIONS: Final = 16
-
-
-@dataclass(slots=True)
-class _Place:
-    """A watched database, and what the watcher knows of it. Times are of the monotonic clock, in seconds."""
-
-    store_id: UUID
-    tenant: int
-    dbid: int
-    database: str
-    reader: str
-    relations: dict[int, Relation]
-    full_due_s: float
-    visited_s: float | None = None
-    written: int | None = None
-    written_then: int | None = None
-    skipped: int = 0
-    empties_due_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Found:
-    """What one look found out about a database."""
-
-    changed: list[Relation] = field(default_factory=list)
-    gone: list[int] = field(default_factory=list)
-    matters: bool = False
 
 
 class Watcher:
@@ -130,7 +101,7 @@ class ServerWatch:
         self._full_every_s = full_every_s
         self._now = now
         self._quick: QuickLook | None = None
-        self._places: dict[int, _Place] = {}
+        self._places: dict[int, Place] = {}
         self._sessions: dict[int, Connection] = {}
         self._last: Fingerprint | None = None
         self._reload_due_s = 0.0
@@ -192,20 +163,22 @@ class ServerWatch:
 
     def _visit(self, quick: QuickLook, wanted: dict[int, set[int]], gone: set[Pair], now_s: float) -> float:
         for dbid, place in self._places.items():
-            unsettled = self._unsettled(place, now_s)
-            if unsettled:
-                wanted.setdefault(dbid, set()).update(unsettled)
+            waiting = place.waiting(now_s)
+            if waiting:
+                wanted.setdefault(dbid, set()).update(waiting)
         full = self._due(now_s)
         entered = wanted.keys() | {place.dbid for place in full}
         locked = quick.locked(entered) if entered else set()
         for dbid in {dbid for dbid, _ in gone}:
             dropped = {oid for other, oid in gone if other == dbid}
             self._write(self._places[dbid], self._dropped(self._places[dbid], dropped), "quick")
-        for dbid, oids in wanted.items():
-            self._enter(self._places[dbid], oids, locked)
+        hurried = {dbid for dbid, oids in wanted.items() if oids - self._places[dbid].young.keys()}
+        for dbid in sorted(wanted, key=lambda dbid: (dbid not in hurried, self._places[dbid].empties_due_s)):
+            if dbid in hurried or monotonic_s() - now_s < _BUDGET_S:
+                self._enter(self._places[dbid], wanted[dbid], locked)
         for place in full:
             self._enter(place, None, locked)
-            if monotonic_s() - now_s > _FULL_BUDGET_S:
+            if monotonic_s() - now_s > _BUDGET_S:
                 break
         self._close_idle(now_s)
         self._note(now_s, full=bool(full))
@@ -214,7 +187,7 @@ class ServerWatch:
     def _next(self, now_s: float) -> float:
         if any(place.visited_s is None for place in self._places.values()):
             return 0.0
-        if any(self._unsettled(place, now_s) for place in self._places.values()):
+        if any(place.waiting(now_s) for place in self._places.values()):
             return min(_AGAIN_S, self._interval_s)
         return self._interval_s
 
@@ -233,7 +206,7 @@ class ServerWatch:
         for row in kept:
             by_store.setdefault(row["store_id"], {})[row["oid"]] = store.relation_of(row)
         for row in added:
-            self._places[row["database_oid"]] = _Place(
+            self._places[row["database_oid"]] = Place(
                 store_id=row["id"], tenant=row["tenant_id"], dbid=row["database_oid"], database=row["database"],
                 reader=row["reader"] or "", relations=by_store.get(row["id"], {}), full_due_s=now_s,
             )
@@ -241,7 +214,7 @@ class ServerWatch:
             quick.watch([row["database_oid"] for row in added], removed)
         return bool(added)
 
-    def _due(self, now_s: float) -> list[_Place]:
+    def _due(self, now_s: float) -> list[Place]:
         """Return databases to look over fully, those never visited first, then the longest ago.
 
         One in which nothing was written since the last visit is skipped, but not for ever.
@@ -261,18 +234,7 @@ class ServerWatch:
                 due.append(place)
         return sorted(due, key=lambda place: place.visited_s if place.visited_s is not None else -1.0)
 
-    def _unsettled(self, place: _Place, now_s: float) -> set[int]:
-        """Return relations to look at again: loading ones always, empty ones often at first, then less."""
-        oids = {oid for oid, one in place.relations.items() if one.state in UNSETTLED}
-        now = self._now()
-        for oid, one in place.relations.items():
-            if one.state is RelationState.EMPTY:
-                age = now - one.first_seen_at
-                if age < _YOUNG or (age < _OLD and now_s >= place.empties_due_s):
-                    oids.add(oid)
-        return oids
-
-    def _enter(self, place: _Place, oids: set[int] | None, locked: set[Pair]) -> None:
+    def _enter(self, place: Place, oids: set[int] | None, locked: set[Pair]) -> None:
         """Read a database's catalogue, all of it or some relations, and write down what follows."""
         now_s = monotonic_s()
         held = {oid for dbid, oid in locked if dbid == place.dbid}
@@ -296,7 +258,7 @@ class ServerWatch:
             place.empties_due_s = now_s + _EMPTY_PAUSE_S
         self._write(place, found, "quick" if oids is not None else "full" if first else "signal")
 
-    def _read(self, place: _Place, oids: set[int] | None, held: set[int]) -> list[Seen]:
+    def _read(self, place: Place, oids: set[int] | None, held: set[int]) -> list[Seen]:
         session = self._sessions.get(place.dbid)
         if session is None or session.closed:
             session = self._sessions[place.dbid] = connect(self.server, place.database, options=GUARD)
@@ -305,8 +267,8 @@ class ServerWatch:
         except psycopg.errors.LockNotAvailable:
             return read_relations(session, reader=place.reader, oids=oids, locked=held, sizes=False)
 
-    def _compare(self, place: _Place, seen: list[Seen], oids: set[int] | None, held: set[int]) -> _Found:
-        found, now = _Found(), self._now()
+    def _compare(self, place: Place, seen: list[Seen], oids: set[int] | None, held: set[int]) -> Found:
+        found, now = Found(), self._now()
         for one in seen:
             known = place.relations.get(one.oid)
             after = settle(place.store_id, known, one, locked=one.oid in held, now=now)
@@ -314,21 +276,21 @@ class ServerWatch:
             if is_news(known, after) or (oids is None and known != after):
                 found.changed.append(after)
             elif known is not None:
-                place.relations[one.oid] = after
+                place.remember(after, fresh=False, now_s=0.0)
         there = {one.oid for one in seen}
         asked = place.relations.keys() if oids is None else oids & place.relations.keys()
         lost = self._dropped(place, asked - there)
         found.gone, found.matters = lost.gone, found.matters or lost.matters
         return found
 
-    def _dropped(self, place: _Place, oids: Iterable[int]) -> _Found:
+    def _dropped(self, place: Place, oids: Iterable[int]) -> Found:
         gone = [oid for oid in oids if oid in place.relations]
         stable = any(place.relations[oid].state is RelationState.STABLE for oid in gone)
-        return _Found(gone=gone, matters=stable)
+        return Found(gone=gone, matters=stable)
 
-    def _write(self, place: _Place, found: _Found, found_by: str) -> None:
+    def _write(self, place: Place, found: Found, found_by: str) -> None:
         """Write relations and event in one transaction, then remember: a failure in between is looked at again."""
-        if not found.changed and not found.gone:
+        if not found:
             return
         with self._database.transaction() as connection:
             store.put_relations(connection, place.tenant, found.changed, found_by=found_by)
@@ -340,9 +302,9 @@ class ServerWatch:
             failpoint("stores.watch.before-commit")
         failpoint("stores.watch.after-commit")
         for one in found.changed:
-            place.relations[one.oid] = one
+            place.remember(one, fresh=found_by != "full", now_s=monotonic_s())
         for oid in found.gone:
-            place.relations.pop(oid, None)
+            place.forget(oid)
 
     def _settle_claims(self, quick: QuickLook, fresh: set[Pair]) -> None:
         """Count what a full look found and the quick one, asked again, knew but had not reported."""
@@ -356,7 +318,7 @@ class ServerWatch:
                 store.note_watch(connection, self.server.name, at=self._now(), missed=len(missed))
 
     def _close_idle(self, now_s: float) -> None:
-        busy = [dbid for dbid in self._sessions if dbid in self._places and self._unsettled(self._places[dbid], now_s)]
+        busy = [dbid for dbid in self._sessions if dbid in self._places and self._places[dbid].waiting(now_s)]
         for dbid in self._sessions.keys() - set(busy[:_SESSIONS]):
             self._close_session(dbid)
 
