@@ -55,7 +55,9 @@ def sign_in_post() -> Response:
         return response
     old = request.cookies.get(context.SESSION_COOKIE)
     cookie = services.sessions.open(operator, origin=origin, agent=agent, replacing=Secret(old) if old else None)
-    response = _to(_own_path(form.get("next")))
+    # The checklist is shown once, before the first password is replaced; it is a reminder and no gate.
+    new_here = operator.must_change_password and operator.last_sign_in_at is None and form.get("next", "/") == "/"
+    response = _to(url_for("home.first_run") if new_here else _own_path(form.get("next")))
     response.set_cookie(
         context.SESSION_COOKIE, cookie.reveal(), max_age=ABSOLUTE_END, httponly=True, samesite="Lax",
         secure=request.is_secure,
