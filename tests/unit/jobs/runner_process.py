@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from belvedere.jobs import runner
+from belvedere.jobs import rescue, runner
 from belvedere.jobs.model import Job
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Later, Stuck
@@ -79,6 +79,7 @@ JOBS = [
 ]
 
 if __name__ == "__main__":
+    rescue.MOST_RESCUES = 3  # type: ignore[misc]  # five deaths take a test half a minute
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = Database(Secret(URL), size=6).open()

@@ -99,12 +99,12 @@ def test_the_work_of_a_killed_runner_is_taken_up_again(stage: Stage) -> None:
 
 def test_a_runner_that_holds_the_interpreter_is_not_taken_for_dead(stage: Stage) -> None:
     stage.runner("busy")
-    stage.ask("test.busy", "7")
-    until(lambda: stage.lines("begin", "7"))
+    stage.ask("test.busy", "5")
+    until(lambda: stage.lines("begin", "5"))
     stage.runner("other")
-    until(lambda: stage.lines("end", "7"))
-    assert len(stage.lines("begin", "7")) == 1
-    until(lambda: stage.job("7").state == "succeeded")
+    until(lambda: stage.lines("end", "5"))
+    assert len(stage.lines("begin", "5")) == 1
+    until(lambda: stage.job("5").state == "succeeded")
 
 
 def test_a_broken_session_is_regained_without_a_second_run(stage: Stage, cluster) -> None:
@@ -164,7 +164,7 @@ def test_a_job_that_kills_every_runner_is_ended(stage: Stage) -> None:
         process = stage.runner()
         until(lambda running=process: running.poll() is not None or stage.queue.overview(SYSTEM).failed)
         assert len(stage.processes) < 8
-    assert "died 5 times" in (stage.job("a").error or "")
+    assert "died 3 times" in (stage.job("a").error or "")
 
 
 def test_a_stopped_runner_finishes_what_ends_in_time_and_gives_back_the_rest(stage: Stage) -> None:
