@@ -2,7 +2,7 @@
 
 import click
 
-from belvedere.cli.local import services
+from belvedere.cli.local import actor, services
 from belvedere.cli.output import note, show
 
 
@@ -17,5 +17,5 @@ def load() -> None:
     from belvedere.sample.service import load as load_sample
 
     with services() as built:
-        made = load_sample(built, say=note)
+        made = load_sample(built, actor=actor(), say=note)
     show({"tenant": "alice", "tables": made}, f"{len(made)} tables made for alice")

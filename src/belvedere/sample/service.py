@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 
 import psycopg
 
-from belvedere.kernel.actor import SYSTEM
+from belvedere.audit.model import History
+from belvedere.kernel.actor import SYSTEM, Actor
 from belvedere.kernel.clock import utc_now
 from belvedere.kernel.errors import Conflict, Later, Stuck
 from belvedere.kernel.failpoints import failpoint
@@ -28,6 +29,11 @@ class Services(Protocol):
     """What the sample needs of the wiring."""
 
     @property
+    def history(self) -> History:
+        """Where the loading is written down."""
+        ...
+
+    @property
     def tenants(self) -> Any:  # noqa: ANN401  (tenants.service.Tenants)
         """Where the tenant is made."""
         ...
@@ -43,7 +49,10 @@ class Services(Protocol):
         ...
 
 
-def load(services: Services, *, say: Say = lambda _text: None, now: Callable[[], datetime] = utc_now) -> list[str]:
+def load(
+    services: Services, *, actor: Actor = SYSTEM, say: Say = lambda _text: None,
+    now: Callable[[], datetime] = utc_now,
+) -> list[str]:
     """Make the tenant `alice` with its tables and return the names of the tables made now.
 
     Raises:
@@ -60,14 +69,16 @@ def load(services: Services, *, say: Say = lambda _text: None, now: Callable[[],
     _must_have_stores(services, tenant)
     stores = {str(one.kind): one for one in services.stores.list(SYSTEM, tenant.serial)}
     password: Secret = services.credentials.read(tenant.serial, "DB_PASS")
-    made = []
-    for kind in dict.fromkeys(table.kind for table in TABLES):
-        info = services.stores.connection_info(SYSTEM, stores[kind].id)
-        with psycopg.connect(
-            host=info.host, port=info.port, dbname=info.database, user=info.writer, password=password.reveal(),
-            autocommit=True, connect_timeout=10,
-        ) as connection:
-            made += _write(connection, [table for table in TABLES if table.kind == kind], now(), say)
+    made: list[str] = []
+    with services.history.action(actor, "sample.load", TENANT, tenant=tenant.serial) as ending:
+        for kind in dict.fromkeys(table.kind for table in TABLES):
+            info = services.stores.connection_info(SYSTEM, stores[kind].id)
+            with psycopg.connect(
+                host=info.host, port=info.port, dbname=info.database, user=info.writer, password=password.reveal(),
+                autocommit=True, connect_timeout=10,
+            ) as connection:
+                made += _write(connection, [table for table in TABLES if table.kind == kind], now(), say)
+        ending.note(tables=len(made))
     return made
 
 

@@ -139,13 +139,17 @@ def test_signing_in_forgives_earlier_failures(accounts: Accounts, alice: Operato
     [("short", "5 characters"), ("alice-in-wonderland", "holds the name"), ("aaaaaaaaaaaaaaaa", "repeats"),
      ("x1y2z" * 100, "at most")],
 )  # fmt: skip
-def test_passwords_that_are_easy_to_guess_are_refused(accounts: Accounts, alices: Actor, password: str, why: str) -> None:
+def test_passwords_that_are_easy_to_guess_are_refused(
+    accounts: Accounts, alices: Actor, password: str, why: str
+) -> None:
     with pytest.raises(Rejected, match=why) as refused:
         accounts.change_password(alices, PASSWORD, Secret(password))
     assert refused.value.field == "new_password"
 
 
-def test_a_new_password_ends_other_sessions(accounts: Accounts, sessions: Sessions, alice: Operator, alices: Actor) -> None:
+def test_a_new_password_ends_other_sessions(
+    accounts: Accounts, sessions: Sessions, alice: Operator, alices: Actor
+) -> None:
     here, elsewhere = sessions.open(alice, origin=""), sessions.open(alice, origin="")
     accounts.change_password(alices, PASSWORD, Secret("a new one for november"), keep=here)
     assert sessions.find(here) and sessions.find(elsewhere) is None
@@ -191,7 +195,9 @@ def test_the_last_admin_stays(accounts: Accounts, alice: Operator, alices: Actor
         accounts.disable(SYSTEM, "bob")
 
 
-def test_a_closed_account_is_out_at_once(accounts: Accounts, sessions: Sessions, alice: Operator, alices: Actor) -> None:
+def test_a_closed_account_is_out_at_once(
+    accounts: Accounts, sessions: Sessions, alice: Operator, alices: Actor
+) -> None:
     made = accounts.create(alices, "bob", Role.ADMIN)
     cookie = sessions.open(made.operator, origin="")
     accounts.disable(alices, "bob")

@@ -83,7 +83,9 @@ def test_one_lists_and_ends_ones_own_sessions_only(
     assert sessions.find(here) is None and sessions.find(bobs_cookie)
 
 
-def test_signing_out_ends_the_session_and_twice_does_no_harm(sessions: Sessions, alice: Operator, alices: Actor) -> None:
+def test_signing_out_ends_the_session_and_twice_does_no_harm(
+    sessions: Sessions, alice: Operator, alices: Actor
+) -> None:
     cookie = sessions.open(alice, origin="")
     sessions.close(alices, cookie)
     sessions.close(alices, cookie)

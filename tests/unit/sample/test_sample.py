@@ -43,10 +43,13 @@ def services(cluster, database, tmp_path):
     with psycopg.connect(cluster.superuser, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {writer} LOGIN")
         connection.execute(f"CREATE DATABASE {name} OWNER {writer}")
-    tenants = Tenants(database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
+    history = FileHistory(tmp_path / "history")
+    tenants = Tenants(database=database, history=history, queue=JobQueue(database, REACTIONS))
     tenants.wait = lambda actor, ref, **_limits: tenants.get(actor, ref)
     credentials = SimpleNamespace(read=lambda _serial, _key: Secret("anything"))
-    yield SimpleNamespace(tenants=tenants, stores=Stores(cluster.port, name, writer), credentials=credentials)
+    yield SimpleNamespace(
+        tenants=tenants, stores=Stores(cluster.port, name, writer), credentials=credentials, history=history
+    )
     with psycopg.connect(cluster.superuser, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
         connection.execute(f"DROP ROLE {writer}")

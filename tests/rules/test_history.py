@@ -1,0 +1,305 @@
+"""Every route and every command that changes something writes its two records, and nothing is left out of this list."""
+
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import click
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from psycopg import sql
+
+from belvedere.app import Services, build
+from belvedere.cli.main import NOUNS, run
+from belvedere.kernel.actor import SYSTEM, Role
+from belvedere.kernel.db import Database
+from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
+from belvedere.stores.watch import ServerWatch
+from belvedere.web.app import create_app
+from belvedere.web.context import SESSION_COOKIE
+
+PASSWORD: Final = "a fine november password"
+UNRECORDED: Final = {
+    "home.theme": "light or dark is a cookie of the browser; nothing on the server changes",
+    "accounts.preferences": "as home.theme",
+    "settings.test": "looks at every part once more; nothing changes",
+}
+"""Endpoints and commands that change something but not the installation, each with its reason."""
+
+LOOKS: Final = {
+    "up", "down", "status", "init-db", "web", "jobs run", "settings", "doctor", "backup", "restore", "reset",
+    "completion",
+}  # fmt: skip
+"""Commands about the processes and the home itself; they run before or without a control database."""
+
+_READS: Final = re.compile(r".* (list|show|why|plan|export|verify)$")
+
+
+@dataclass
+class World:
+    """An installation with a tenant, a dashboard, a delivery, a job, a token, a session: something for every deed."""
+
+    services: Services
+    client: FlaskClient
+    csrf: str
+    bearer: str
+    dashboard: UUID
+    delivery: UUID
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def job(self) -> int:
+        return int(self.services.queue.list(SYSTEM, state="waiting").items[0].id)
+
+    def flash(self) -> UUID:
+        return self.services.flash.create(SYSTEM, "info", "hello").id
+
+    def token(self) -> str:
+        return self.services.tokens.create(SYSTEM, name="x", role=Role.VIEWER)[0].prefix
+
+    def operator(self) -> str:
+        name = f"op{time.monotonic_ns()}"
+        self.services.accounts.create(SYSTEM, name, Role.VIEWER)
+        return name
+
+    def session(self) -> UUID:
+        dana = self.services.accounts.get(SYSTEM, "dana")
+        return self.services.sessions.find(self.services.sessions.open(dana, origin="203.0.113.9")).id
+
+    def tenant(self) -> str:
+        name = f"t{time.monotonic_ns()}"
+        self.services.tenants.create(SYSTEM, name)
+        return name
+
+    def is_recorded(self, deed: Callable[[], object]) -> bool:
+        """Tell whether a deed left at least one action, and none open."""
+        before = {one.id for one in self.services.history.search(SYSTEM, limit=500).items}
+        deed()
+        new = [one for one in self.services.history.search(SYSTEM, limit=500).items if one.id not in before]
+        by_a_door = [one for one in new if one.door in {"portal", "api", "cli"}]
+        return bool(by_a_door) and all(one.result != "running" for one in new)
+
+
+@pytest.fixture
+def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
+    services = build(Settings(home=str(tmp_path / "home"), database_url=database.url, pool_size=8))
+    made = services.accounts.create(SYSTEM, "dana", Role.ADMIN, password=Secret(PASSWORD))
+    with database.transaction() as connection:
+        connection.execute("UPDATE operator SET must_change_password = false")
+    cookie = services.sessions.open(made.operator, origin="127.0.0.1")
+    client = create_app(services).test_client()
+    client.set_cookie(SESSION_COOKIE, cookie.reveal())
+    _, secret = services.tokens.create(SYSTEM, name="rules", role=Role.ADMIN)
+    dashboard = _dashboard(services)
+    services.previews.send(SYSTEM, dashboard)
+    delivery = services.notifications.list(SYSTEM).items[0].id
+    yield World(services, client, services.sessions.find(cookie).csrf, secret.reveal(), dashboard, delivery)
+    services.close()
+    _clean(cluster)
+
+
+def _dashboard(services: Services) -> UUID:
+    """Bring a table of the tenant alice to a dashboard, as the jobs would."""
+    tenant, _ = services.tenants.create(SYSTEM, "alice")
+    jobs = {job.name: job for job in services.jobs}
+    jobs["stores.provision"].run(str(tenant.serial))
+    jobs["workspaces.provision"].run(str(tenant.serial))
+    names = {"host": "DB_HOST", "port": "DB_PORT", "user": "DB_USER", "password": "DB_PASS"}
+    login = {name: services.credentials.read(tenant.serial, key).reveal() for name, key in names.items()}
+    with psycopg.connect(**login, dbname="alice-QOR", autocommit=True) as flow:
+        flow.execute("CREATE TABLE notes (at timestamptz, value float8)")
+        flow.execute("INSERT INTO notes SELECT now() - i * interval '1 hour', i FROM generate_series(1, 20) i")
+    watch = ServerWatch(
+        database=services.database, queue=services.queue, server=services.stores.server, interval_s=0.1,
+        full_every_s=3600,
+    )
+    store = next(one for one in services.stores.list(SYSTEM, tenant.serial) if one.database == "alice-QOR")
+    deadline = time.monotonic() + 30
+    while not services.stores.stable_relations(store.id):
+        assert time.monotonic() < deadline
+        watch.look()
+    watch.close()
+    services.dashboards.reconcile(store.id)
+    return services.dashboards.list(SYSTEM).items[0].id
+
+
+def _clean(cluster: Any) -> None:
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%-%'").fetchall():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        for (name,) in connection.execute(r"SELECT rolname FROM pg_roles WHERE rolname LIKE 't\_%'").fetchall():
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return for every endpoint of the pages that changes something an address and a form that it takes."""
+    here = f"/tenants/alice/dashboards/{world.dashboard}"
+    return {
+        "operations.send_again": (f"/deliveries/{world.delivery}/again", {}),
+        "operations.send_waiting": ("/deliveries/send-waiting", {}),
+        "operations.try_now": (f"/jobs/{world.job}/try", {}),
+        "home.dismiss": (f"/flashes/{world.flash()}/dismiss", {"back": "/"}),
+        "history.verify": ("/history/verify", {}),
+        "accounts.change_password": ("/me/password", {"old_password": PASSWORD, "new_password": PASSWORD + "s"}),
+        "accounts.end_session": (f"/me/sessions/{world.session()}/end", {}),
+        "accounts.end_others": ("/me/sessions/end-others", {}),
+        "accounts.create_token": ("/me/tokens", {"name": "ci", "role": "viewer"}),
+        "accounts.revoke_token": (f"/me/tokens/{world.token()}/revoke", {}),
+        "accounts.create_operator": ("/settings/operators", {"name": "eve", "role": "viewer"}),
+        "accounts.disable": (f"/settings/operators/{world.operator()}/disable", {}),
+        "accounts.enable": (f"/settings/operators/{world.operator()}/enable", {}),
+        "accounts.reset_password": (f"/settings/operators/{world.operator()}/password", {}),
+        "accounts.set_role": (f"/settings/operators/{world.operator()}/role", {"role": "operator"}),
+        "credentials.add": ("/tenants/alice/credentials", {"key": "MY_KEY", "value": "my-value"}),
+        "credentials.change": ("/tenants/alice/credentials/DB_PORT/change", {"value": "5433"}),
+        "credentials.reveal": ("/tenants/alice/credentials/DB_PASS/reveal", {"reason": "the rules ask"}),
+        "credentials.delete": ("/tenants/alice/credentials/DB_PORT/delete", {}),
+        "credentials.test": ("/tenants/alice/credentials/test", {}),
+        "dashboards.capture_now": (f"{here}/capture", {}),
+        "dashboards.send": (f"{here}/send", {}),
+        "dashboards.override": (f"{here}/why", {"template": "", "reason": ""}),
+        "tenant_data.send_again": (f"/tenants/alice/deliveries/{world.delivery}/again", {}),
+        "tenant.rotate_key": ("/tenants/alice/keys/rotate", {}),
+        "tenant.retry": ("/tenants/alice/retry", {}),
+        "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
+        "tenant.delete": (f"/tenants/{(name := world.tenant())}/delete", {"confirm": name}),
+        "accounts.sign_in_post": ("/sign-in", {"name": "dana", "password": PASSWORD + "s"}),
+    }
+
+
+def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return for every route of the API that changes something a path and a body that it takes."""
+    dashboard, slack = f"/dashboards/{world.dashboard}", "/users/alice/credentials"
+    doomed, other = world.tenant(), world.tenant()
+    return {
+        "users.create": ("/users", {"username": "made-by-api"}),
+        "users.delete": (f"/users/{world.services.tenants.get(SYSTEM, doomed).serial}", {}),
+        "credentials.put": (slack, {"keyName": "MY_OTHER", "keyValue": "my-value"}),
+        "credentials.change": (f"{slack}/MY_OTHER", {"keyValue": "another"}),
+        "credentials.reveal": (f"{slack}/DB_PASS/reveal", {"reason": "the rules ask"}),
+        "credentials.delete": (f"{slack}/MY_OTHER", {}),
+        "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
+        "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
+        "tenants.retry": ("/tenants/alice/retry", {}),
+        "tenants.rotate-key": ("/tenants/alice/key", {}),
+        "dashboards.create": ("/dashboards/create", {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"}),
+        "dashboards.override": (f"{dashboard}/override", {"template": "", "reason": ""}),
+        "dashboards.capture": (f"{dashboard}/previews", {}),
+        "dashboards.send": (f"{dashboard}/send", {}),
+        "deliveries.send": (f"/deliveries/{world.delivery}/send", {}),
+        "deliveries.test": ("/tenants/alice/deliveries/test", {}),
+        "jobs.try": (f"/jobs/{world.job}/try", {}),
+        "tokens.create": ("/tokens", {"name": "ci", "role": "viewer"}),
+        "tokens.revoke": (f"/tokens/{world.token()}", {}),
+        "flash.create": ("/flash", {"level": "info", "text": "hello"}),
+        "flash.dismiss": (f"/flash/{world.flash()}", {}),
+    }
+
+
+def test_every_route_that_changes_something_writes_two_records(world: World) -> None:
+    from belvedere.api.routes import ROUTES
+
+    rules = world.client.application.url_map.iter_rules()
+    pages = {
+        rule.endpoint for rule in rules
+        if rule.methods and rule.methods & {"POST", "PUT", "PATCH", "DELETE"} and not rule.rule.startswith("/api/")
+    }  # fmt: skip
+    known = of_pages(world)
+    signed = {"accounts.sign_out"}
+    assert pages - set(known) - signed - set(UNRECORDED) == set(), "say how to call it, or excuse it with a reason"
+    for endpoint, (path, form) in known.items():
+        if endpoint in pages and not world.is_recorded(lambda p=path, f=form: _post(world, p, f)):
+            world.failures.append(endpoint)
+    mutating = {route.name: route for route in ROUTES if route.mutates}
+    calls = of_api(world)
+    assert set(mutating) - set(calls) == set(), "say how to call it"
+    for name, route in mutating.items():
+        path, body = calls[name]
+        if not world.is_recorded(lambda m=route.method, p=path, b=body: _call(world, m, p, b)):
+            world.failures.append(f"api {name}")
+    cookie = world.services.sessions.open(world.services.accounts.get(SYSTEM, "dana"), origin="")
+    world.client.set_cookie(SESSION_COOKIE, cookie.reveal())
+    world.csrf = world.services.sessions.find(cookie).csrf
+    if not world.is_recorded(lambda: _post(world, "/sign-out", {})):
+        world.failures.append("accounts.sign_out")
+    assert world.failures == []
+    assert world.services.history.verify().ok
+
+
+def _post(world: World, path: str, form: dict[str, str]) -> None:
+    answer = world.client.post(path, data={"csrf": world.csrf, **form})
+    for line in answer.headers.getlist("Set-Cookie"):
+        if line.startswith(f"{SESSION_COOKIE}=") and (value := line.partition("=")[2].partition(";")[0]):
+            world.csrf = world.services.sessions.find(Secret(value)).csrf
+
+
+def _call(world: World, method: str, path: str, body: dict[str, Any]) -> None:
+    world.client.open(
+        f"/api/v1{path}", method=method, json=body or None, headers={"Authorization": f"Bearer {world.bearer}"}
+    )
+
+
+def leaves() -> Iterator[str]:
+    """Yield every command that can be run."""
+    for name, noun in NOUNS.items():
+        module, _, attribute = noun.target.partition(":")
+        command = getattr(import_module(module), attribute, None)
+        if isinstance(command, click.Group):
+            yield from (f"{name} {below}" for below in command.commands)
+        else:
+            yield name
+
+
+def test_every_command_that_changes_something_writes_two_records(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BELVEDERE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BELVEDERE_DATABASE_URL", database.url.reveal())
+    monkeypatch.setattr("sys.stdin", io.StringIO("my-value\n"))  # For the command that reads a secret from there.
+    doomed, dashboard = world.tenant(), str(world.dashboard)
+    commands: dict[str, list[str]] = {
+        "tenant create": ["made-by-hand", "--wait", "0"],
+        "tenant apply": ["alice", "--wait", "0"],
+        "tenant key": ["alice"],
+        "tenant delete": [doomed, "--confirm", doomed, "--wait", "0"],
+        "credential set": ["alice", "MY_KEY"],
+        "credential reveal": ["alice", "DB_PASS", "--reason", "the rules ask"],
+        "credential delete": ["alice", "DB_PORT"],
+        "delivery send": [str(world.delivery)],
+        "preview capture": [dashboard],
+        "job try": [str(world.job)],
+        "jobs try": [str(world.job)],
+        "token create": ["--name", "ci", "--role", "viewer"],
+        "token revoke": [world.token()],
+        "operator create": ["eve", "--role", "viewer"],
+        "operator role": [world.operator(), "operator"],
+        "operator disable": [world.operator()],
+        "operator enable": [world.operator()],
+        "operator password": [world.operator()],
+        "sample load": [],
+    }
+    changing = [leaf for leaf in leaves() if leaf not in LOOKS and not _READS.match(leaf)]
+    assert set(changing) - set(commands) == set(), "say how to run it, or name it among those that only look"
+    for leaf in changing:
+        capfd.readouterr()
+        words = [*leaf.split(), *commands[leaf]]
+        if not world.is_recorded(partial(run, words)):
+            world.failures.append(f"{leaf}: {capfd.readouterr().err[-300:]}")
+    assert world.failures == []
+
+
+def test_the_list_of_excuses_holds_only_what_is_there(world: World) -> None:
+    endpoints = {rule.endpoint for rule in world.client.application.url_map.iter_rules()}
+    assert set(UNRECORDED) <= endpoints
+
+
