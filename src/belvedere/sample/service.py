@@ -5,6 +5,7 @@ that stands is left alone. What is not here: the rows (`tables.py`).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -13,7 +14,7 @@ import psycopg
 from belvedere.audit.model import History
 from belvedere.kernel.actor import SYSTEM, Actor
 from belvedere.kernel.clock import utc_now
-from belvedere.kernel.errors import Conflict, Later, Stuck
+from belvedere.kernel.errors import Conflict, Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
 from belvedere.sample import store
@@ -59,11 +60,7 @@ def load(
         Later: the tenant's databases are not made yet; run it again.
         Stuck: their making needs a human.
     """
-    try:
-        tenant, _ = services.tenants.create(SYSTEM, TENANT)
-        say(f"tenant {TENANT} is made")
-    except Conflict:
-        tenant = services.tenants.get(SYSTEM, TENANT)
+    tenant = _tenant(services, say)
     failpoint("sample.load.after-tenant")
     tenant = services.tenants.wait(SYSTEM, tenant.serial, most_s=_WAIT_S)
     _must_have_stores(services, tenant)
@@ -80,6 +77,17 @@ def load(
                 made += _write(connection, [table for table in TABLES if table.kind == kind], now(), say)
         ending.note(tables=len(made))
     return made
+
+
+def _tenant(services: Services, say: Say) -> Any:  # noqa: ANN401  (a Tenant)
+    with suppress(NotFound):
+        return services.tenants.get(SYSTEM, TENANT)
+    try:
+        tenant, _ = services.tenants.create(SYSTEM, TENANT)
+    except Conflict:
+        return services.tenants.get(SYSTEM, TENANT)
+    say(f"tenant {TENANT} is made")
+    return tenant
 
 
 def _must_have_stores(services: Services, tenant: Any) -> None:  # noqa: ANN401  (a Tenant)
