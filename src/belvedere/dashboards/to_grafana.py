@@ -38,7 +38,7 @@ def to_grafana(model: Model, dashboard_id: UUID, *, datasource: str) -> Document
     return {
         "id": None,
         "uid": uid(dashboard_id),
-        "title": model.title,
+        "title": _title(model),
         "description": model.subtitle,
         "tags": ["belvedere", *(["guess"] if model.guess else [])],
         "timezone": "utc",
@@ -57,6 +57,12 @@ def to_grafana(model: Model, dashboard_id: UUID, *, datasource: str) -> Document
 def uid(dashboard_id: UUID) -> str:
     """Return the uid under which a Grafana knows a dashboard: 33 characters, at most 40 are allowed."""
     return f"b{dashboard_id.hex}"
+
+
+def _title(model: Model) -> str:
+    """Name the table in full: of two dashboards with one title in a folder, Grafana lets one replace the other."""
+    schema = "" if model.schema == "public" else f"{model.schema}."
+    return f"{model.title} · {model.database}.{schema}{model.table}"
 
 
 class Macros:

@@ -157,3 +157,8 @@ def test_a_tile_over_runs_is_two_points_so_that_grafana_shows_the_change(tenant_
         cursor = connection.execute(statement)
         assert [c.name for c in cursor.description or ()] == ["time", "WNS"]
         assert [row[1] for row in cursor] == [-1, -2]
+
+
+def test_no_two_tables_share_a_title() -> None:
+    titles = {document(name, PATHS)["title"] for name in ("p", "p_csv", "P")}
+    assert len(titles) == 3
