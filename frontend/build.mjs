@@ -13,6 +13,8 @@ const result = await build({
   absWorkingDir: here,
   entryPoints: { app: "js/app.js", dashboard: "js/dashboard.js", style: "css/main.css" },
   entryNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  loader: { ".woff2": "file" },
   bundle: true,
   minify: true,
   format: "esm",

@@ -1,15 +1,14 @@
 // From the data of a panel to an option of ECharts. Colours come from the page's tokens; nothing is decided here about data.
 import { BarChart, CustomChart, LineChart, ScatterChart } from "echarts/charts";
-import { AxisPointerComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { AxisPointerComponent, GraphicComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import * as echarts from "echarts/core";
-import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 import { brief, measure, moment, tick } from "./format.js";
 
-echarts.use([BarChart, CustomChart, LineChart, ScatterChart, AxisPointerComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent, LabelLayout, CanvasRenderer]);
+echarts.use([BarChart, CustomChart, LineChart, ScatterChart, AxisPointerComponent, GraphicComponent, GridComponent, LegendComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 export { echarts };
 
-const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "pin", "arrow", "circle"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond"];
 
 /** The tokens as the browser resolves them now: `light-dark()` has no value until an element uses it. */
 export function palette() {
@@ -78,21 +77,21 @@ function withTooltip(option, ink, head, columns) {
   return option;
 }
 
-function timeLabels() {
-  return { year: "{yyyy}", month: "{yyyy}-{MM}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}", second: "{HH}:{mm}:{ss}", millisecond: "{HH}:{mm}:{ss}", none: "{HH}:{mm}" };
+function timeLabels(rows) {
+  const days = rows.length ? (new Date(rows.at(-1)[0]) - new Date(rows[0][0])) / 86_400_000 : 0;
+  return { year: days > 300 ? "{yyyy}" : "{yyyy}-{MM}-{dd}", month: days > 90 ? "{yyyy}-{MM}" : "{MM}-{dd}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}", second: "{HH}:{mm}:{ss}", millisecond: "{HH}:{mm}:{ss}", none: "{HH}:{mm}" };
 }
 
 export function timeseries(data, ink, size) {
   const columns = data.columns.slice(1);
   const option = base(ink);
-  const direct = columns.length > 1 && columns.length <= 8 && size.width >= 360;
+  const direct = labelled(columns, size.width);
   const longest = Math.max(...columns.map((column) => column.label.length), 0);
-  const room = direct ? Math.min(150, 14 + longest * 6.6) : 12;
-  option.grid.right = room;
+  if (direct) option.grid.right = Math.min(160, 28 + longest * 6.4);
   const threshold = data.options?.threshold;
   const numbers = data.rows.flatMap((row) => row.slice(1)).filter((value) => value !== null);
   const crosses = Math.min(...numbers) < 0 && Math.max(...numbers) > 0;
-  option.xAxis = flatAxis(ink, { type: "time", axisLabel: { color: ink.muted, hideOverlap: true, formatter: timeLabels() }, splitNumber: Math.max(2, Math.floor(size.width / 130)) });
+  option.xAxis = flatAxis(ink, { type: "time", axisLabel: { color: ink.muted, hideOverlap: true, formatter: timeLabels(data.rows) }, splitNumber: Math.max(2, Math.floor(size.width / 130)) });
   option.yAxis = valueAxis(ink, { scale: true, minInterval: numbers.every(Number.isInteger) ? 1 : 0 });
   const many = data.rows.length > 60;
   option.series = columns.map((column, at) => ({
@@ -100,17 +99,48 @@ export function timeseries(data, ink, size) {
     showSymbol: !many, symbol: "circle", symbolSize: 5, sampling: data.rows.length > 4000 ? "minmax" : undefined,
     lineStyle: { width: 2, type: at >= 4 ? [6, 3] : "solid", join: "round", cap: "round" },
     emphasis: { disabled: true },
-    endLabel: direct ? { show: true, formatter: () => column.label, color: ink.text, fontSize: 12, fontWeight: 500, distance: 6, backgroundColor: "transparent" } : undefined,
-    labelLayout: direct ? { moveOverlap: "shiftY" } : undefined,
     markLine: at === 0 ? zeroLine(ink, [...(crosses ? [0] : []), ...(threshold !== undefined && threshold !== null && threshold !== 0 ? [threshold] : [])]) : undefined,
   }));
-  if (!direct && columns.length > 1) legend(option, ink);
+  if (!direct && columns.length > 1) legend(option, ink, columns, size.width);
   return withTooltip(option, ink, (point) => moment(point.value[0]), columns);
 }
 
-function legend(option, ink) {
-  option.legend = { type: "scroll", top: 0, left: 0, itemWidth: 12, itemHeight: 8, itemGap: 14, icon: "roundRect", textStyle: { color: ink.muted, fontSize: 12 }, pageTextStyle: { color: ink.muted }, pageIconColor: ink.accent, pageIconSize: 10 };
-  option.grid.top = 30;
+const LABEL_PX = 15;
+const labelled = (columns, width) => columns.length > 1 && columns.length <= 8 && width >= 360;
+
+/** Names at the ends of their lines, pushed apart where lines end close together, in the order of the lines. */
+export function directLabels(chart, data, ink) {
+  const columns = data.columns.slice(1);
+  if (!labelled(columns, chart.getWidth())) return;
+  const ends = columns.map((column, at) => {
+    const row = data.rows.findLast((one) => one[at + 1] !== null && one[at + 1] !== undefined);
+    return row && { column, colour: ink.series[at % 8], dashed: at >= 4, y: chart.convertToPixel({ yAxisIndex: 0 }, row[at + 1]) };
+  }).filter(Boolean).sort((one, other) => one.y - other.y);
+  const lowest = chart.getHeight() - 18 - LABEL_PX / 2;
+  ends.forEach((end, at) => { end.at = Math.max(end.y, at ? ends[at - 1].at + LABEL_PX : 8); });
+  for (let at = ends.length - 1, most = lowest; at >= 0; at -= 1, most = ends[at + 1].at - LABEL_PX) ends[at].at = Math.min(ends[at].at, most);
+  const left = chart.getWidth() - Math.min(160, 28 + Math.max(...columns.map((column) => column.label.length)) * 6.4) + 10;
+  chart.setOption({ graphic: { elements: ends.flatMap((end) => [
+    { type: "rect", silent: true, shape: { x: left, y: end.at - 4, width: 8, height: 8, r: 1.5 }, style: { fill: end.dashed ? "transparent" : end.colour, stroke: end.colour, lineWidth: 1.5, lineDash: end.dashed ? [2, 1.5] : null } },
+    { type: "text", silent: true, style: { x: left + 13, y: end.at, text: end.column.label, textVerticalAlign: "middle", verticalAlign: "middle", fill: ink.text, font: `500 12px ${ink.sans}` } },
+  ]) } });
+}
+
+/** A legend that wraps as lines do; one that would take more than three lines is paged instead. */
+function legend(option, ink, columns, width, symbols = null) {
+  let lines = 1;
+  let used = 0;
+  for (const { label } of columns) {
+    const item = 32 + label.length * 6.4;
+    if (used && used + item > width) { lines += 1; used = 0; }
+    used += item;
+  }
+  option.legend = {
+    type: lines > 3 ? "scroll" : "plain", top: 0, left: 0, padding: [2, 0], itemWidth: 12, itemHeight: 8, itemGap: 14, textStyle: { color: ink.muted, fontSize: 12 },
+    pageTextStyle: { color: ink.muted }, pageIconColor: ink.accent, pageIconSize: 10,
+    data: columns.map(({ label }, at) => ({ name: label, icon: symbols ? symbols[at % symbols.length] : "roundRect" })),
+  };
+  option.grid.top = 10 + 20 * Math.min(lines, lines > 3 ? 1 : 3);
 }
 
 export function bar(data, ink, size) {
@@ -125,10 +155,13 @@ export function bar(data, ink, size) {
     axisLabel: { color: ink.muted, fontSize: 12, hideOverlap: true, width: room, overflow: "truncate", interval: horizontal ? 0 : "auto", ...(horizontal ? {} : { showMinLabel: true }) },
   });
   const value = valueAxis(ink, { minInterval: columns.every((column) => (column.decimals ?? null) === 0) ? 1 : 0 });
-  if (!horizontal && data.rows.some((row) => row.slice(1).some((cell) => cell < 0))) flat.axisLine.onZero = true, flat.axisLabel.margin = 8, (flat.offset = 0), (flat.position = "bottom"), (flat.axisLine.onZero = false);
+  // Bars that hang from zero keep their names at the bottom, where people look for them.
+  if (!horizontal) flat.axisLine.onZero = false;
+  if (horizontal) Object.assign(value, { splitNumber: 3, axisLabel: { ...value.axisLabel, hideOverlap: true } });
   option.xAxis = horizontal ? value : flat;
   option.yAxis = horizontal ? flat : value;
   if (horizontal) option.grid.right = 56;
+  else upright(option, flat, data, names, size);
   // With one series the last bar is the run that people came for; with several the last series is.
   const tone = (at) => (last && columns.length === 2 ? [ink.series[7], ink.series[6]][at] : ink.series[at % 8]);
   option.series = columns.map((column, at) => ({
@@ -142,12 +175,24 @@ export function bar(data, ink, size) {
       return item;
     }),
   }));
-  if (columns.length > 1) legend(option, ink);
+  if (columns.length > 1) legend(option, ink, columns, size.width);
   option.tooltip.axisPointer = { type: "shadow", shadowStyle: { color: ink.line, opacity: 0.4 } };
   return withTooltip(option, ink, (point) => point.axisValueLabel ?? point.name, columns);
 }
 
-export function histogram(data, ink) {
+/** Room for the names below upright bars: all of them where they are few, on two lines where they are long. */
+function upright(option, flat, data, names, size) {
+  const figures = data.rows.flatMap((row) => row.slice(1)).filter((one) => one !== null);
+  const widest = Math.max(2, ...[Math.max(0, ...figures), Math.min(0, ...figures)].map((one) => tick(Number(one.toPrecision(2))).length));
+  const left = 14 + widest * 7;
+  const slot = (size.width - left - 8) / Math.max(1, names.length);
+  const few = names.length <= 8 && slot >= 40;
+  const long = few && names.some((one) => one.length * 6.4 > slot - 4);
+  option.grid = { ...option.grid, left, right: 8, bottom: long ? 36 : 22, outerBoundsMode: "none" };
+  if (few) Object.assign(flat.axisLabel, { interval: 0, width: slot - 4, overflow: "break", lineHeight: 14, hideOverlap: false });
+}
+
+export function histogram(data, ink, size) {
   const columns = data.columns.slice(2);
   const zero = data.options?.zero;
   const option = base(ink);
@@ -167,7 +212,7 @@ export function histogram(data, ink) {
     },
     markLine: at === 0 && zero !== undefined && zero !== null ? { silent: true, symbol: "none", label: { show: false }, data: [{ xAxis: zero, lineStyle: { color: ink.edge, type: [3, 3] } }] } : undefined,
   }));
-  if (columns.length > 1) legend(option, ink);
+  if (columns.length > 1) legend(option, ink, columns, size.width);
   option.tooltip = {
     ...option.tooltip, trigger: "item", textStyle: { ...option.tooltip.textStyle, rich: { ...rich(ink), t: { color: ink.muted } } },
     formatter: ({ value, seriesName }) => `{t|${measure(value[0], data.columns[0].unit)} to ${measure(value[1], data.columns[1].unit)}}\n${seriesName}  {v|${measure(value[3])}}`,
@@ -197,8 +242,10 @@ function extent(rows, boxed) {
 }
 
 const GAP = 9;
-function cross(shape, x, y) { // the mark of a category, so that colour is not alone
+/** The mark of a category, so that colour is not alone. */
+function mark(symbol, x, y) {
   const r = 3.5;
+  const shape = symbol.replace("empty", "").toLowerCase();
   if (shape === "rect") return { type: "rect", shape: { x: x - r, y: y - r, width: 2 * r, height: 2 * r } };
   if (shape === "triangle") return { type: "polygon", shape: { points: [[x, y - r - 1], [x + r + 0.5, y + r], [x - r - 0.5, y + r]] } };
   if (shape === "diamond") return { type: "polygon", shape: { points: [[x, y - r - 1], [x + r + 1, y], [x, y + r + 1], [x - r - 1, y]] } };
@@ -217,8 +264,8 @@ export function scatter(data, ink, size) {
     groups.get(name).push(row);
   }
   const option = base(ink);
-  if (groups.size > 1) legend(option, ink);
-  option.grid = { ...option.grid, left: 52, right: GAP * 2, top: groups.size > 1 ? 34 : 10, bottom: 38, outerBoundsMode: "none" };
+  if (groups.size > 1) legend(option, ink, [...groups.keys()].map((label) => ({ label })), size.width, SYMBOLS);
+  option.grid = { ...option.grid, left: 52, right: GAP * 2, bottom: 38, outerBoundsMode: "none" };
   let box = extent(rows, boxed);
   if (data.options?.equal_aspect) box = squared(box, size.width - option.grid.left - option.grid.right, size.height - option.grid.top - option.grid.bottom);
   const label = (name, unit) => ({ name: name ?? "", nameLocation: "middle", nameTextStyle: { color: ink.muted, fontSize: 12 }, nameGap: unit });
@@ -232,7 +279,8 @@ export function scatter(data, ink, size) {
       const [left, bottom] = api.coord([api.value(0), api.value(1)]);
       const [right, top] = api.coord([api.value(2), api.value(3)]);
       const style = { fill: ink.series[index % 8], opacity: 0.85 };
-      if (right - left < 6 && bottom - top < 6) return { ...cross(SYMBOLS[index % 8], (left + right) / 2, (top + bottom) / 2), style };
+      const drawn = index % 8 >= 4 ? { fill: ink.surface, stroke: style.fill, lineWidth: 1.5 } : style;
+      if (right - left < 6 && bottom - top < 6) return { ...mark(SYMBOLS[index % 8], (left + right) / 2, (top + bottom) / 2), style: drawn };
       return { type: "rect", shape: { x: left, y: top, width: Math.max(2, right - left), height: Math.max(2, bottom - top) }, style: { ...style, fill: ink.series[index % 8], opacity: 0.55, stroke: ink.series[index % 8], lineWidth: 1 } };
     } : undefined,
   }));

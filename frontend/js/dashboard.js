@@ -1,10 +1,11 @@
 // The built-in viewer: every panel fetches its own data, draws itself and says in which state it is.
-import { echarts, kinds, palette } from "./charts.js";
+import { directLabels, echarts, kinds, palette } from "./charts.js";
 import { all, h, one, root } from "./dom.js";
 import { brief, cell, measure } from "./format.js";
 
 const SHOWN_ROWS = 500;
 const AT_ONCE = 4;
+const LONG = 48;
 const GROUP = "dashboard";
 let ink = palette();
 const panels = new Map();
@@ -32,14 +33,14 @@ function widen(data) {
 
 export function table(data, limit = SHOWN_ROWS) {
   const toneAt = data.columns.findIndex((column) => column.name === data.options?.tone_column);
-  const head = data.columns.map((column) => h("th", { scope: "col", class: column.type === "number" ? "num" : null }, column.label, column.unit ? h("span", { class: "unit" }, ` ${column.unit}`) : ""));
+  const head = data.columns.map((column) => h("th", { scope: "col", class: column.type === "number" ? "num" : null }, column.label, column.unit && !column.label.endsWith(`_${column.unit}`) ? h("span", { class: "unit" }, ` ${column.unit}`) : ""));
   const tones = { better: "good", worse: "bad", good: "good", warn: "warn", bad: "bad", error: "bad", warning: "warn" };
   const rows = data.rows.slice(0, limit).map((row) => {
     const cells = row.map((value, at) => {
       const column = data.columns[at];
       const text = cell(value, column);
       const tone = at === toneAt ? tones[String(value).toLowerCase()] ?? "muted" : null;
-      const kind = [column.type === "number" ? "num" : column.type === "time" ? "nw tab" : "any", tone].filter(Boolean).join(" ");
+      const kind = [column.type === "number" ? "num" : column.type === "time" ? "nw tab" : text.length > LONG ? "long" : "nw", tone].filter(Boolean).join(" ");
       return at === 0 ? h("th", { scope: "row", class: kind }, column.type === "text" && /[_/.[\]]/.test(text) ? h("code", {}, text) : text) : h("td", { class: kind }, text);
     });
     return h("tr", {}, ...cells);
@@ -82,16 +83,22 @@ function chart(panel, data) {
     plot = h("div", { class: "plot", role: "img" });
     body.replaceChildren(plot);
     state.chart?.dispose();
-    state.chart = echarts.init(plot, null, { renderer: "canvas" });
+    const zoom = Number(getComputedStyle(one("main")).zoom) || 1;
+    state.chart = echarts.init(plot, null, { renderer: "canvas", devicePixelRatio: devicePixelRatio * zoom });
     if (data.type === "timeseries") { state.chart.group = GROUP; echarts.connect(GROUP); }
     new ResizeObserver(() => {
       if (!state.chart || state.chart.isDisposed() || !plot.clientWidth) return;
       state.chart.resize();
-      state.chart.setOption(kinds[state.data.type](state.data, ink, { width: plot.clientWidth, height: plot.clientHeight }), true);
+      paint(state, plot);
     }).observe(plot);
   }
   plot.setAttribute("aria-label", `${data.title}${data.unit ? `, ${data.unit}` : ""}: ${data.rows.length} points. The figures are under Values.`);
-  state.chart.setOption(kinds[data.type](data, ink, { width: plot.clientWidth, height: plot.clientHeight }), true);
+  paint(state, plot);
+}
+
+function paint({ chart: drawn, data }, plot) {
+  drawn.setOption(kinds[data.type](data, ink, { width: plot.clientWidth, height: plot.clientHeight }), true);
+  if (data.type === "timeseries") directLabels(drawn, data, ink);
 }
 
 function values(panel, data) {
@@ -112,8 +119,7 @@ function draw(panel, data) {
   const state = panels.get(panel);
   state.data = data;
   const note = one(":scope > .note", panel);
-  const cut = data.truncated ? "Only a part of the rows is shown." : "";
-  note.textContent = [data.note, cut].filter(Boolean).join(" ");
+  note.textContent = data.note || (data.truncated ? "Only a part of the rows is shown." : "");
   note.hidden = !note.textContent;
   if (data.state === "error") {
     say(panel, "The query failed", data.message || "The store refused it.", h("button", { class: "btn sm no-kiosk", type: "button", "data-again": "" }, "Try again"));
@@ -155,6 +161,8 @@ async function loadAll() {
   if (running) return;
   running = true;
   const queue = [...panels.keys()];
+  // A chart measures its labels once: with the face that the page will have.
+  await document.fonts.load("12px Inter").catch(() => null);
   const worker = async () => { for (let panel = queue.shift(); panel; panel = queue.shift()) await load(panel); };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   running = false;

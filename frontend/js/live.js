@@ -65,7 +65,9 @@ function stop() {
 function start() {
   stop();
   const wanted = topics();
-  if (!wanted.length || !marker) return;
+  if (!marker) return;
+  marker.hidden = !wanted.length;
+  if (!wanted.length) return;
   if (paused) { show("paused", "Paused"); return; }
   const query = new URLSearchParams({ topics: wanted.join(",") });
   if (since) query.set("since", since);

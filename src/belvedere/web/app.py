@@ -46,7 +46,7 @@ def create_app(services: Services) -> Flask:
     app.url_map.strict_slashes = False
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.filters.update(FILTERS, sentence=words.sentence)
     _globals(app, services)
     access.install(app, trusted_proxies=services.settings.trusted_proxies)
     failures.install(app)

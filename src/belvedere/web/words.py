@@ -41,68 +41,59 @@ def look(state: object) -> tuple[str, str]:
     return _LOOK[_BY_WORD.get(word, "none")]
 
 
-_PAST: Final = {
-    "add": "added",
-    "apply": "applied",
-    "begin": "began",
-    "cancel": "cancelled",
-    "capture": "captured",
-    "change": "changed",
-    "check": "checked",
-    "change-password": "changed the password of",
-    "change-role": "changed the role of",
-    "classify": "classified",
-    "clear": "cleared",
-    "create": "created",
-    "delete": "deleted",
-    "disable": "closed",
-    "dismiss": "dismissed",
-    "enable": "opened",
-    "end": "ended",
-    "end-others": "ended other sessions of",
-    "deliver": "delivered",
-    "export": "exported",
-    "forget": "forgot",
-    "issue": "issued",
-    "keep": "kept",
-    "load": "loaded",
-    "override": "chose a template for",
-    "provision": "provisioned",
-    "publish": "published",
-    "put": "set",
-    "reconcile": "reconciled",
-    "remove": "removed",
-    "request": "asked for",
-    "reset": "reset",
-    "reset-password": "reset the password of",
-    "restore": "restored",
-    "retry": "retried",
-    "reveal": "revealed",
-    "revoke": "revoked",
-    "rotate": "rotated",
-    "rotate-key": "rotated the API key of",
-    "send": "sent",
-    "send-again": "sent again",
-    "set-role": "set the role of",
-    "sign-in": "signed in",
-    "sign-out": "signed out",
-    "test": "tested",
-    "try": "tried",
-    "try-now": "tried at once",
-    "update": "updated",
-    "verify": "verified",
-    "write": "wrote",
+_SAID: Final = {
+    "credential.delete": "deleted credential",
+    "credential.put": "set",
+    "credential.reveal": "revealed",
+    "credential.rotate-keys": "rotated the sealing key of",
+    "dashboard.create": "made the dashboard",
+    "dashboard.override": "chose a template for",
+    "dashboard.publish": "drew",
+    "dashboard.remove": "removed the dashboard",
+    "delivery.send": "sent",
+    "delivery.send-again": "sent again",
+    "delivery.send-waiting": "sent what waited:",
+    "delivery.test": "tested the",
+    "flash.create": "wrote a message to",
+    "flash.dismiss": "dismissed a message",
+    "history.verify": "verified the",
+    "installation.backup": "backed up to",
+    "installation.restore": "restored from",
+    "job.try": "tried at once job",
+    "operator.change-password": "changed the password of",
+    "operator.create": "made operator",
+    "operator.disable": "closed the account of",
+    "operator.enable": "opened the account of",
+    "operator.reset-password": "reset the password of",
+    "operator.set-role": "changed the role of",
+    "operator.sign-in": "signed in",
+    "preview.capture": "captured",
+    "preview.request": "asked for a picture of",
+    "preview.send": "sent to chat",
+    "sample.load": "loaded the sample",
+    "session.end": "signed out",
+    "session.end-others": "signed out elsewhere",
+    "tenant.apply": "repaired",
+    "tenant.create": "created tenant",
+    "tenant.delete": "deleted tenant",
+    "tenant.retry": "started again the steps of",
+    "tenant.rotate-key": "replaced the API key of",
+    "token.create": "made token",
+    "token.revoke": "revoked token",
+    "workspace.close": "closed the workspace of",
+    "workspace.open": "opened the workspace of",
 }
-_ALONE: Final = {"operator.sign-in", "session.end", "operator.sign-out"}
-_THINGS: Final = {"job", "flash", "preview", "token", "delivery", "dashboard", "operator", "tenant"}
+_ALONE: Final = {"flash.dismiss", "operator.sign-in", "session.end", "session.end-others"}
+"""Deeds whose target is the person, or an id that tells nobody anything."""
 
 
 def deed(verb: str, target: str) -> tuple[str, str]:
     """Say a verb of the history as a person would: `("created tenant", "alice")`; the target may be empty."""
     if verb in _ALONE:
-        return {"session.end": "signed out"}.get(verb, "signed in"), ""
-    noun, _, word = verb.partition(".")
-    past = _PAST.get(word, "")
-    if not past:
-        return verb, target
-    return (f"{past} {noun}" if noun in _THINGS and " " not in past else past), target
+        return _SAID[verb], ""
+    return _SAID.get(verb, verb), target
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital letter and leave the rest as it is: `METRICS2.1 history` stays."""
+    return text[:1].upper() + text[1:]
