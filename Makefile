@@ -20,7 +20,7 @@ test: $(DEV) ## install what is missing and run all tests
 	@exec $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 test-crash: $(DEV) ## die at every failpoint in turn, start again, and check that nothing is lost or doubled
-	@BELVEDERE_CRASH=all exec $(BIN)/pytest -n $(WORKERS) tests/crash
+	@BELVEDERE_CRASH=all exec $(BIN)/pytest -n $(WORKERS) tests/crash $$(grep -rl BELVEDERE_FAILPOINT tests/unit)
 
 test-contract: $(DEV) ## run each port's suite on its twin, and on the real service whose BELVEDERE_TEST_*_URL is given
 	@exec $(BIN)/pytest -m contract

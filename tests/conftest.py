@@ -122,15 +122,15 @@ def database(cluster: Cluster) -> Iterator[Database]:
 def children() -> set[int]:
     """Return the processes that this one has started, those included that nobody has collected."""
     me, found = str(os.getpid()), set()
-    for folder in os.listdir("/proc"):
-        if folder.isdigit():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             try:
                 # After the name in parentheses stand the state and the parent's number: proc(5).
-                parent = Path(f"/proc/{folder}/stat").read_text().rpartition(")")[2].split()[1]
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
             except (OSError, IndexError):
                 continue
             if parent == me:
-                found.add(int(folder))
+                found.add(int(folder.name))
     return found
 
 

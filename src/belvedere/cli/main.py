@@ -40,8 +40,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "jobs": Noun("belvedere.cli.job:jobs", "Work off the queue alone; or list what waits."),
     "settings": Noun("belvedere.cli.installation:settings", "Show each setting with where its value came from."),
     "doctor": Noun("belvedere.cli.installation:doctor", "Check what this machine and this home lack."),
-    "backup": Noun("belvedere.cli.installation:backup", "Write the installation into one file."),
-    "restore": Noun("belvedere.cli.installation:restore", "Make an installation from such a file."),
+    "backup": Noun("belvedere.cli.archive:backup", "Write the installation into one file."),
+    "restore": Noun("belvedere.cli.archive:restore", "Make an installation from such a file."),
     "reset": Noun("belvedere.cli.installation:reset", "Delete the home, after asking."),
     "tenant": Noun("belvedere.cli.tenant:tenant", "Create, list, plan and delete tenants."),
     "credential": Noun("belvedere.cli.credential:credential", "Keep a tenant's credentials."),
@@ -157,7 +157,7 @@ def _run_in(context: click.Context) -> int:  # noqa: PLR0911  (one line a way to
 
 
 def _broken(error: Exception) -> int:
-    """Tell what no command expected: a package that is not installed, or a fault of ours, whose trace goes to the log."""
+    """Tell what no command expected: a missing package, or a fault of ours, whose trace goes to the log."""
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("belvedere"):
         output.note(output.error_text(
             f"this command needs the package {error.name}", "Only the light base of Belvedere is installed here.",

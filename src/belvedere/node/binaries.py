@@ -67,7 +67,7 @@ def data_major(data: Path) -> int | None:
     """Return the major version that wrote a data folder, or None when there is none."""
     try:
         return int((data / "PG_VERSION").read_text().split(".")[0])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -57,6 +57,15 @@ def prepare(settings: Settings, superuser: Secret | None = None, say: Say = lamb
         Later: the server does not answer.
         Stuck: the server is too old, or the schema is newer than this program.
     """
+    url = initialise(settings, superuser, say)
+    with _talking(url):
+        for name in migrate(Database(url)):
+            say(f"migration {name}")
+    return url
+
+
+def initialise(settings: Settings, superuser: Secret | None = None, say: Say = lambda _: None) -> Secret:
+    """Make the role and the database when they are missing, without a schema, and return the role's URL."""
     kept = read_control(settings)
     if kept is None or kept.prepared_by != _PREPARED:
         given = superuser or given_url(settings)
@@ -64,11 +73,7 @@ def prepare(settings: Settings, superuser: Secret | None = None, say: Say = lamb
             message = "The embedded server's superuser is needed to make the control database."
             raise Stuck(message)
         kept = _initialise(settings, given, kept, say)
-    url = Secret(kept.url)
-    with _talking(url):
-        for name in migrate(Database(url)):
-            say(f"migration {name}")
-    return url
+    return Secret(kept.url)
 
 
 def _initialise(settings: Settings, given: Secret, kept: Control | None, say: Say) -> Control:
@@ -122,7 +127,8 @@ def _rights(connection: Connection) -> DictRow:
     assert row is not None  # noqa: S101  (one's own role is always listed)
     if not row["rolsuper"] and not (row["rolcreatedb"] and row["rolcreaterole"]):
         message = f"The login {row['rolname']} may not create databases and roles."
-        raise Rejected(message, hint=f'ALTER ROLE "{row["rolname"]}" CREATEDB CREATEROLE', code="database-rights")
+        hint = f'as a superuser: ALTER ROLE "{row["rolname"]}" CREATEDB CREATEROLE'
+        raise Rejected(message, hint=hint, code="database-rights")
     return row
 
 

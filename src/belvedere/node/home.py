@@ -22,6 +22,9 @@ FORMAT: Final = 1
 """The layout of the home that this program writes."""
 
 
+FIRST_START: Final = ("first-account", "sample-loaded")
+"""Files in `run/` that say what a first start has done once and for all."""
+
 _TRIES: Final = 4
 _BETWEEN_TRIES_S: Final = 0.05
 

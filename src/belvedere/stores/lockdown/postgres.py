@@ -208,11 +208,19 @@ def _make_template(connection: psycopg.Connection[Any], name: str, role: str) ->
     connection.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(called))
     with _connected(connection, name) as inside:
         lock_down(inside)
-        # The copies' owner reads what it must see to plan; only the copies' own catalogue, never their tables.
-        for view in ("pg_database", "pg_roles", "pg_shdescription"):
+        # The copies' owner reads what it must see to plan; only the copies' own catalogue, never their tables. It may
+        # pass that on for a moment: a backup's login, which is otherwise no more than the tenant's writer, needs it.
+        for view in ("pg_database", "pg_roles", "pg_shdescription", "pg_db_role_setting"):
             inside.execute(
-                sql.SQL("GRANT SELECT ON pg_catalog.{} TO {}").format(sql.Identifier(view), sql.Identifier(role))
+                sql.SQL("GRANT SELECT ON pg_catalog.{} TO {} WITH GRANT OPTION").format(
+                    sql.Identifier(view), sql.Identifier(role)
+                )
             )
+        inside.execute(
+            sql.SQL("GRANT EXECUTE ON FUNCTION pg_catalog.shobj_description(oid, name) TO {} WITH GRANT OPTION").format(
+                sql.Identifier(role)
+            )
+        )
     failpoint("stores.prepare.template-closed")
     with connection.transaction():
         connection.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(called))
