@@ -69,7 +69,8 @@ def encoding(*, deadline: float) -> Iterator[Encoder]:
     """Run an encoding process for as long as the block lasts."""
     with subprocess.Popen(
         [sys.executable, "-m", "belvedere.previews.encode"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # Unbuffered, so that nothing is left to write when the process is gone already.
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
         env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     ) as process:
         try:

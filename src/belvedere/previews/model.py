@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from belvedere.kernel.errors import Later, Stuck
+from belvedere.kernel.errors import Later, Rejected, Stuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,23 @@ class Shape:
     delay_ms: int = 500
     timeout_s: float = 60.0
     memory_bytes: int = 2_147_483_648
+
+    def __post_init__(self) -> None:
+        """Refuse what no browser can do.
+
+        Raises:
+            Rejected: a value is out of range; the message names the setting and the range.
+        """
+        ranges = (
+            ("CAPTURE_WIDTH", self.width, 320, 7680), ("CAPTURE_HEIGHT", self.height, 240, 4320),
+            ("CAPTURE_FRAMES", self.frames, 1, 100), ("CAPTURE_FRAME_DELAY", self.delay_ms, 20, 60_000),
+            ("CAPTURE_TIMEOUT", round(self.timeout_s * 1000), 1000, 3_600_000),
+            ("BELVEDERE_CAPTURE_MEMORY_BYTES", self.memory_bytes, 268_435_456, 1 << 40),
+        )
+        for name, value, least, most in ranges:
+            if not least <= value <= most:
+                message = f"{name}={value} is out of range. Use {least} to {most}."
+                raise Rejected(message, code="setting", field=name)
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

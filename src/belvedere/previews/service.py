@@ -200,6 +200,7 @@ class Previews:
                 return
             preview, number = begun
             failpoint("previews.capture.begun")
+            self._camera.end_leftovers()
             self._take(subject, preview, number)
         # Only now is the place free, so whoever is waked here finds it.
         self._wake()

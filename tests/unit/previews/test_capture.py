@@ -351,3 +351,16 @@ def test_the_whole_room_with_the_real_browser(room, place, site, tmp_path) -> No
     assert made.frames == 5
     with pytest.raises(NotFound):
         room.service.tokens.redeem(site.seen[0].rpartition("/")[2])
+
+
+def test_an_encoder_that_is_killed_is_a_reason(chromium, site, desk) -> None:
+    def kill() -> tuple[int, str]:
+        for pid in descendants(os.getpid()):
+            if "belvedere.previews.encode" in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGKILL)
+        return 200, ""
+
+    site.pages["/d"] = page(panels(8) + "<script>fetch('/kill');</script>")
+    site.pages["/kill"] = kill
+    with pytest.raises(CaptureFailed, match="could not be encoded"):
+        chromium.film(f"{site.url}/d", desk)
