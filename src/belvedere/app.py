@@ -125,7 +125,8 @@ def build(settings: Settings) -> Services:
     viewer = Viewer(load=dashboards.shown, readers=stores)
     notifications = Notifications(
         database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
-        read_credential=credentials.read, open_slack=slack(settings.slack_api_url), slack_token=settings.slack_bot_token,
+        read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
+        slack_token=settings.slack_bot_token,
         slack_channel=settings.slack_channel_id,
     )
     previews = Previews(

@@ -25,8 +25,12 @@ class Installation:
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("BELVEDERE_", "MASTER_DB_", "PYTEST"))},
-            "BELVEDERE_HOME": str(home), "HOST": "127.0.0.1", "PORT": str(port), "SAMPLE": "0",
-            "CAPTURE_FRAME_DELAY": "100", **environment,
+            "BELVEDERE_HOME": str(home),
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "SAMPLE": "0",
+            "CAPTURE_FRAME_DELAY": "100",
+            **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -34,7 +38,11 @@ class Installation:
         log = (self.home.parent / "up.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [BELVEDERE, "up"], env={**self.environment, **extra}, cwd=self.home.parent, stdout=log, stderr=log,
+                [BELVEDERE, "up"],
+                env={**self.environment, **extra},
+                cwd=self.home.parent,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         wait_for(self._answers, 90, "the portal answers")
@@ -52,15 +60,22 @@ class Installation:
 
     def cli(self, *arguments: str) -> str:
         done = subprocess.run(
-            [BELVEDERE, *arguments], env=self.environment, cwd=self.home.parent, capture_output=True, text=True,
-            check=False, timeout=60,
+            [BELVEDERE, *arguments],
+            env=self.environment,
+            cwd=self.home.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 
     def token(self, role: str = "admin", **options: str) -> str:
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return str(json.loads(self.cli("token", "create", "--name", f"test-{role}", "--role", role, *words, "--json"))["token"])
+        return str(
+            json.loads(self.cli("token", "create", "--name", f"test-{role}", "--role", role, *words, "--json"))["token"]
+        )
 
     def client(self, token: str) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
@@ -98,7 +113,7 @@ def installation(free_port: int) -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def free_port() -> int:
-    import socket  # noqa: PLC0415
+    import socket
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

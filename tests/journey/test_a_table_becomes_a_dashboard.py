@@ -5,7 +5,6 @@ import time
 
 import psycopg
 from PIL import Image
-
 from tests.journey.conftest import Installation, wait_for
 
 TABLE = """CREATE TABLE "gcd_timing" (startpoint text, endpoint text, path_group text, clock text, corner text,
@@ -26,22 +25,30 @@ def test_a_table_becomes_a_dashboard_a_preview_and_a_message(installation: Insta
 
     started = time.monotonic()
     with psycopg.connect(
-        host=value("DB_HOST"), port=value("DB_PORT"), user=value("DB_USER"), password=value("DB_PASS"),
-        dbname=value("DB_NAME_TIMING_REPORT"), autocommit=True,
+        host=value("DB_HOST"),
+        port=value("DB_PORT"),
+        user=value("DB_USER"),
+        password=value("DB_PASS"),
+        dbname=value("DB_NAME_TIMING_REPORT"),
+        autocommit=True,
     ) as writer:
         assert writer.info.dbname == "dana-timing_report"
         writer.execute(TABLE)
         with writer.cursor() as cursor, cursor.copy("COPY gcd_timing FROM STDIN") as copy:
             for row in range(500):
-                copy.write_row((f"r{row}/CK", f"r{row}/D", "reg2reg", "clk", "slow", (row - 40) / 100, 1.0, 1.0, row % 30))
+                copy.write_row(
+                    (f"r{row}/CK", f"r{row}/D", "reg2reg", "clk", "slow", (row - 40) / 100, 1.0, 1.0, row % 30)
+                )
         started = time.monotonic()
 
     def listed() -> list[dict[str, object]]:
-        return [row for row in api.get("/api/v1/dashboards", params={"user": "dana"}).json() if row["table"] == "gcd_timing"]
+        return [
+            row for row in api.get("/api/v1/dashboards", params={"user": "dana"}).json() if row["table"] == "gcd_timing"
+        ]
 
     [dashboard] = wait_for(listed, 20, "the dashboard is listed")
     assert time.monotonic() - started < 20
-    assert dashboard["family"] == "timing_paths"
+    assert dashboard["family"] == "timing paths"
 
     def captured() -> bytes | None:
         [row] = listed()

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _LIFE: Final = re.compile(r"(?P<number>[1-9]\d{0,4})(?P<unit>[hdw])")
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _ROLE: Final = click.option(
-    "--role", type=click.Choice([str(one) for one in Role]), required=True, help="What it may do: look, run, or change everything."
+    "--role",
+    type=click.Choice([str(one) for one in Role]),
+    required=True,
+    help="What it may do: look, run, or change everything.",
 )
 
 

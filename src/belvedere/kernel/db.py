@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -92,12 +93,11 @@ class Database:
 
         `parameters` are libpq's own (`keepalives_idle=3`).
         """
+        named: dict[str, str | int | None] = {"application_name": "belvedere", "connect_timeout": 10, **parameters}
+        address = make_conninfo(self.url.reveal(), **named)
         with (
             self._translated(),
-            psycopg.connect(
-                self.url.reveal(), autocommit=True, row_factory=dict_row, application_name="belvedere",
-                **{"connect_timeout": 10, **parameters},
-            ) as connection,
+            psycopg.connect(address, autocommit=True, row_factory=dict_row) as connection,
         ):
             yield connection
 

