@@ -62,9 +62,8 @@ def main() -> None:
     for name, runs, promise in (("cold", cold, 90.0), ("warm", warm, 5.0)):
         median = statistics.median(runs)
         verdict = "kept" if median <= promise else "BROKEN"
-        print(
-            f"{name} start to first page: median {median:.2f} s of {[round(r, 2) for r in runs]}; promise {promise:.0f} s: {verdict}"
-        )
+        each = ", ".join(f"{run:.2f}" for run in runs)
+        print(f"{name} start to first page: median {median:.2f} s of {each}; promise {promise:.0f} s: {verdict}")
 
 
 if __name__ == "__main__":
