@@ -27,26 +27,32 @@ _MANY: Final = 1000
 
 _TEMPORARY: Final[LiteralString] = """
 CREATE TEMPORARY TABLE watch_database (dbid oid PRIMARY KEY);
-CREATE TEMPORARY TABLE watch_known (dbid oid NOT NULL, objid oid NOT NULL, born xid NOT NULL)
+CREATE TEMPORARY TABLE watch_known (dbid oid NOT NULL, objid oid NOT NULL, born xid NOT NULL);
+CREATE INDEX ON watch_known (dbid)
 """
 
 _FINGERPRINT: Final[LiteralString] = """
-SELECT (SELECT count(*) FROM pg_shdepend
-        WHERE classid = 'pg_class'::regclass AND deptype = 'o') AS n,
-    (SELECT bit_xor(hashint8extended(dbid::bigint << 32 | objid::bigint, 0)) FROM pg_shdepend
-        WHERE classid = 'pg_class'::regclass AND deptype = 'o') AS relations,
+SELECT s.n, s.relations,
     (SELECT bit_xor(hashint8extended(dbid::bigint, pg_stat_get_db_tuples_inserted(dbid)
         + pg_stat_get_db_tuples_updated(dbid) + pg_stat_get_db_tuples_deleted(dbid))) FROM pg_temp.watch_database)
         AS written
+FROM (SELECT count(*) AS n, bit_xor(hashint8extended(dbid::bigint << 32 | objid::bigint, 0)) AS relations
+    FROM pg_shdepend WHERE classid = 'pg_class'::regclass AND deptype = 'o') s
+"""
+
+_BY_DATABASE: Final[LiteralString] = """
+SELECT dbid::bigint AS dbid, count(*) AS n, bit_xor(hashint8extended(objid::bigint, 0)) AS relations
+FROM pg_shdepend WHERE classid = 'pg_class'::regclass AND deptype = 'o'
+    AND dbid IN (SELECT dbid FROM pg_temp.watch_database) GROUP BY dbid
 """
 
 # An oid that came back after a drop has a row of another transaction: `born` tells the two apart.
 _DIFFERENCE: Final[LiteralString] = """
 WITH seen AS MATERIALIZED (
-    SELECT d.dbid, d.objid, d.xmin AS born FROM pg_shdepend d JOIN pg_temp.watch_database USING (dbid)
-    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'o'
+    SELECT d.dbid, d.objid, d.xmin AS born FROM pg_shdepend d
+    WHERE d.dbid = ANY(%(moved)s::oid[]) AND d.classid = 'pg_class'::regclass AND d.deptype = 'o'
 ), gone AS (
-    DELETE FROM pg_temp.watch_known k WHERE NOT EXISTS (
+    DELETE FROM pg_temp.watch_known k WHERE k.dbid = ANY(%(moved)s::oid[]) AND NOT EXISTS (
         SELECT FROM seen s WHERE s.dbid = k.dbid AND s.objid = k.objid AND s.born = k.born)
     RETURNING k.dbid, k.objid
 ), fresh AS (
@@ -121,6 +127,7 @@ class QuickLook:
         """Connect, and make the temporary tables."""
         self._connection = connect(server, options=GUARD)
         self._connection.execute(_TEMPORARY)
+        self._by_database: dict[int, tuple[int, int | None]] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -128,9 +135,11 @@ class QuickLook:
 
     def watch(self, added: Iterable[int], removed: Iterable[int]) -> None:
         """Say which databases are looked at; those that leave are forgotten, with their relations."""
+        gone = list(removed)
+        for dbid in gone:
+            self._by_database.pop(dbid, None)
         with self._connection.transaction():
             self._connection.execute("INSERT INTO pg_temp.watch_database SELECT unnest(%s::oid[])", [list(added)])
-            gone = list(removed)
             self._connection.execute("DELETE FROM pg_temp.watch_database WHERE dbid = ANY(%s::oid[])", [gone])
             self._connection.execute("DELETE FROM pg_temp.watch_known WHERE dbid = ANY(%s::oid[])", [gone])
 
@@ -141,10 +150,16 @@ class QuickLook:
         return Fingerprint((row["n"], row["relations"]), row["written"])
 
     def difference(self) -> tuple[set[Pair], set[Pair]]:
-        """Return the relations that are new and those that are gone since the last call."""
+        """Return the relations that are new and those that are gone since the last call.
+
+        One more scan says which databases moved; only their rows are compared, by index.
+        """
+        now = {row["dbid"]: (row["n"], row["relations"]) for row in self._connection.execute(_BY_DATABASE)}
+        before, self._by_database = self._by_database, now
+        moved = [dbid for dbid in now.keys() | before.keys() if now.get(dbid) != before.get(dbid)]
         fresh: set[Pair] = set()
         gone: set[Pair] = set()
-        found = self._connection.execute(_DIFFERENCE).fetchall()
+        found = self._connection.execute(_DIFFERENCE, {"moved": moved}).fetchall() if moved else []
         for row in found:
             (fresh if row["fresh"] else gone).add((row["dbid"], row["oid"]))
         if len(found) > _MANY:
