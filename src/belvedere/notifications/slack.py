@@ -117,7 +117,7 @@ class SlackChannel:
         def address() -> dict[str, Any]:
             arguments = {"filename": name, "length": str(len(content)), "alt_txt": slack_text.described(message)}
             body = self._api.call("files.getUploadURLExternal", arguments).body
-            return {"url": str(body["upload_url"]), "file": str(body["file_id"]), "length": len(content)}
+            return {"url": str(body.get("upload_url")), "file": str(body.get("file_id")), "length": len(content)}
 
         def send() -> dict[str, Any]:
             self._api.upload(str(place["url"]), content)
@@ -231,7 +231,7 @@ class SlackChannel:
 
     def _check_channel(self) -> list[Check]:
         try:
-            found = self._api.call("conversations.info", {"channel": self._channel}).body["channel"]
+            found = self._api.call("conversations.info", {"channel": self._channel}).body.get("channel", {})
         except SlackRefused as error:
             if error.reason == "missing_scope":
                 text = "Whether the channel is there cannot be asked; the first message will tell."
