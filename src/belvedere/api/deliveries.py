@@ -35,9 +35,10 @@ class DeliveryView(msgspec.Struct, frozen=True):
 
 
 class DeliveriesQuery(Paging, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Filter of the list."""
+    """Filter of the list: one tenant by number, slug or name; `user` is the word of today's paths for it."""
 
     tenant: str = ""
+    user: str = ""
     state: str | None = None
     dashboard: UUID | None = None
 
@@ -65,7 +66,8 @@ def view(delivery: Delivery) -> DeliveryView:
 def listed(call: Call[DeliveriesQuery, None]) -> Answer:
     """List deliveries, the newest first."""
     query = call.query
-    tenant = call.services.tenants.get(call.actor, reference(query.tenant)).serial if query.tenant else None
+    named = query.tenant or query.user
+    tenant = call.services.tenants.get(call.actor, reference(named)).serial if named else None
     page = call.services.notifications.list(
         call.actor, tenant=tenant, state=query.state, dashboard_id=query.dashboard, after=query.after,
         limit=query.limit,
