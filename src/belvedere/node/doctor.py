@@ -30,7 +30,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    return [finding for check in (_python, _home, _disk, _server, _browser, _port) for finding in check(settings)]
+    checks = (_python, _home, _disk, _server, _isolation, _browser, _port)
+    return [finding for check in checks for finding in check(settings)]
 
 
 def browser(chosen: str = "") -> Path | None:
@@ -83,6 +84,23 @@ def _server(settings: Settings) -> Iterator[Finding]:
         return f"PostgreSQL {found.major}, {found.folder}"
 
     yield from _tried("postgresql", programs)
+
+
+def _isolation(settings: Settings) -> Iterator[Finding]:
+    """Say what stays open between tenants; a server that is away, or not made yet, has nothing to say."""
+    from belvedere.kernel.control import control_url
+    from belvedere.stores.postgres import open_facts
+    from belvedere.stores.wire import server_of
+
+    try:
+        facts = open_facts(server_of(settings, control_url(settings)))
+    except BelvedereError:
+        return
+    if not facts:
+        yield Finding("isolation", "ready", "tenants' databases are closed to each other")
+    for fact in facts:
+        hint = "belvedere init-db with a superuser's URL; docs/explanation/isolation.md says why"
+        yield Finding("isolation", "partial", fact, hint)
 
 
 def _browser(settings: Settings) -> Iterator[Finding]:

@@ -334,6 +334,24 @@ class Provisioner:
         self._connection.execute(statement)
 
 
+def open_facts(server: Server) -> tuple[str, ...]:
+    """Return, as sentences, what stays open between tenants on a server; empty is the good answer.
+
+    Raises:
+        Later: the server is away.
+    """
+    facts = []
+    with Provisioner.on(server) as provisioner:
+        if provisioner.template() is None:
+            facts.append("The catalogue of tenants' databases names other databases and logins.")
+        if not provisioner.may_limit_temporary_files():
+            facts.append("Temporary files of tenants are not limited.")
+        strange = provisioner.open_databases()
+    if strange:
+        facts.append(f"Every login may enter: {', '.join(strange)}.")
+    return tuple(facts)
+
+
 def _database(row: DictRow) -> ObservedDatabase:
     return ObservedDatabase(mark=row["mark"] or "", is_open=row["datallowconn"], rights=_rights(row["rights"]))
 

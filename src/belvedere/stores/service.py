@@ -34,7 +34,7 @@ from belvedere.stores.model import (
     database_name,
 )
 from belvedere.stores.plan import Deed, Desired, DesiredDatabase, DesiredLogin, Do, Observed, foreign, plan, removal
-from belvedere.stores.postgres import Passwords, Provisioner, foreign_database
+from belvedere.stores.postgres import Passwords, Provisioner, foreign_database, open_facts
 from belvedere.stores.reader.postgres import Door, Readers
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
@@ -156,19 +156,7 @@ class Stores:
 
     def open_facts(self) -> "tuple[str, ...]":
         """Return, as sentences, what stays open between tenants on this server; empty is the good answer."""
-        facts = []
-        with Provisioner.on(self._server) as provisioner:
-            if provisioner.template() is None:
-                facts.append(
-                    "The catalogue of tenants' databases names other databases and logins: no superuser has prepared "
-                    "this server. Run `belvedere init-db` with a superuser's URL."
-                )
-            if not provisioner.may_limit_temporary_files():
-                facts.append("Temporary files of tenants are not limited: only a superuser can allow that.")
-            strange = provisioner.open_databases()
-            if strange:
-                facts.append(f"Every login may enter: {', '.join(strange)}. REVOKE CONNECT from PUBLIC there.")
-        return tuple(facts)
+        return open_facts(self._server)
 
     # For rooms and jobs
 

@@ -11,7 +11,9 @@ from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.errors import NotFound, Stuck
 from belvedere.kernel.plan import render
 from belvedere.kernel.secret import Secret
-from belvedere.stores.model import LoginKind, StoreKind, StoreState
+from belvedere.stores.lockdown.postgres import prepare_server
+from belvedere.stores.model import LoginKind, Server, StoreKind, StoreState
+from belvedere.stores.postgres import open_facts
 from belvedere.stores.service import Stores
 from belvedere.tenants.model import StepState, TenantState
 
@@ -236,5 +238,38 @@ def test_names_that_need_quoting_work(world: Any) -> None:
         assert not world.stores.plan(world.operator, tenant.serial)
 
 
-def test_a_prepared_server_leaves_nothing_open(world: Any) -> None:
-    assert all("prepared" not in fact and "Temporary" not in fact for fact in world.stores.open_facts())
+def test_a_prepared_server_leaves_nothing_open_and_another_says_what_it_leaves(world: Any) -> None:
+    assert all("catalogue" not in fact and "Temporary" not in fact for fact in world.stores.open_facts())
+    with world.superuser() as connection:
+        connection.execute("CREATE ROLE plain LOGIN CREATEDB CREATEROLE PASSWORD 'plain'")
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO plain").format(sql.Identifier(world.database.url.reveal().rpartition("/")[2])))
+    try:
+        url = world.database.url.reveal().replace("belvedere:belvedere@", "plain:plain@")
+        facts = open_facts(Server("default", "127.0.0.1", world.cluster.port, Secret(url)))
+        assert [fact.split()[0] for fact in facts][:2] == ["The", "Temporary"]
+    finally:
+        with world.superuser() as connection:
+            connection.execute("DROP OWNED BY plain")
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM plain").format(sql.Identifier(world.database.url.reveal().rpartition("/")[2])))
+            connection.execute("DROP ROLE plain")
+
+
+def test_without_a_superuser_everything_works_that_can(world: Any) -> None:
+    with world.superuser() as connection:
+        connection.execute("ALTER DATABASE belvedere_template IS_TEMPLATE false")
+        connection.execute("REVOKE SET ON PARAMETER temp_file_limit FROM belvedere")
+        connection.execute("REVOKE pg_signal_backend FROM belvedere")
+    try:
+        alice = world.tenant("alice")
+        with world.writer(alice) as flow:
+            flow.execute("CREATE TABLE run AS SELECT 1 AS a")
+            with world.reader(alice) as looking:
+                assert looking.execute("SELECT a FROM run").fetchone() == (1,)
+            assert not world.stores.plan(world.operator, alice.serial)
+            world.tenants.delete(world.operator, "alice", confirm="alice")
+            world.stores.remove_tenant(alice.serial)
+        assert world.names() == (set(), set())
+    finally:
+        with world.superuser() as connection:
+            connection.execute("ALTER DATABASE belvedere_template IS_TEMPLATE true")
+            prepare_server(connection, provisioning_role="belvedere")
