@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from belvedere.audit.model import History
 from belvedere.credentials.service import Credentials
 from belvedere.jobs.model import Queue
-from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Connection, Database, signal
 from belvedere.kernel.errors import Later, NotFound
 from belvedere.kernel.failpoints import failpoint
@@ -208,7 +208,6 @@ class Stores:
                 if taken:
                     raise foreign_database(taken[0])
                 steps = plan(desired, observed)
-                self._tenants.log.begin(serial, _ROOM, steps)
                 self._work_off(provisioner, tenant, steps, desired, passwords)
                 self._settle(provisioner, tenant, changed=bool(steps))
 
@@ -223,7 +222,6 @@ class Stores:
             with Provisioner.on(self._server) as provisioner:
                 desired, passwords = self._desired(provisioner, tenant)
                 steps = removal(desired, provisioner.observe(desired, {}), keep_data=tenant.keep_data)
-                self._tenants.log.begin(serial, _ROOM, steps)
                 self._work_off(provisioner, tenant, steps, desired, passwords)
             failpoint("stores.remove.before-forget")
             with self._database.transaction() as connection:
@@ -242,14 +240,19 @@ class Stores:
     def _work_off(
         self, provisioner: Provisioner, tenant: Tenant, steps: Plan[Deed], desired: Desired, passwords: Passwords
     ) -> None:
-        for step in steps.steps:
-            failpoint("stores.step.before")
-            with self._tenants.log.step(tenant.serial, _ROOM, step.key):
-                if step.deed.do is Do.CREDENTIALS:
-                    self._write_credentials(tenant)
-                else:
-                    provisioner.apply(step.deed, desired, passwords)
-                failpoint("stores.step.applied")
+        self._tenants.log.begin(tenant.serial, _ROOM, steps)
+        if not steps:
+            return
+        verb = "tenant.remove-stores" if tenant.deleting else "tenant.provision"
+        with self._history.action(SYSTEM, verb, tenant.name, tenant=tenant.serial, plan=steps.summary()):
+            for step in steps.steps:
+                failpoint("stores.step.before")
+                with self._tenants.log.step(tenant.serial, _ROOM, step.key):
+                    if step.deed.do is Do.CREDENTIALS:
+                        self._write_credentials(tenant)
+                    else:
+                        provisioner.apply(step.deed, desired, passwords)
+                    failpoint("stores.step.applied")
 
     def _remember(self, tenant: Tenant) -> None:
         """Write names and sealed passwords before the server learns them, so that a crash never loses one."""

@@ -13,7 +13,7 @@ import psycopg
 
 from belvedere.audit.model import History
 from belvedere.jobs.model import Queue
-from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import CHANNEL, Connection, Database, signal
 from belvedere.kernel.errors import Conflict, NotFound, Rejected
@@ -168,7 +168,13 @@ class Tenants:
 
     def purge(self, serial: int) -> None:
         """Forget a tenant whose databases, workspace and pictures are gone. The history stays."""
-        with self._database.transaction() as connection:
+        tenant = self.find(serial)
+        if tenant is None or not tenant.deleting:
+            return
+        with (
+            self._history.action(SYSTEM, "tenant.purge", tenant.name, tenant=serial),
+            self._database.transaction() as connection,
+        ):
             failpoint("tenants.purge.before-commit")
             if store.purge(connection, serial):
                 signal(connection, f"tenant.{serial}", "tenants", "attention")

@@ -273,3 +273,17 @@ def test_without_a_superuser_everything_works_that_can(world: Any) -> None:
         with world.superuser() as connection:
             connection.execute("ALTER DATABASE belvedere_template IS_TEMPLATE true")
             prepare_server(connection, provisioning_role="belvedere")
+
+
+def test_what_the_jobs_did_stands_in_the_history_and_doing_nothing_does_not(world: Any) -> None:
+    alice = world.tenant("alice")
+    world.stores.provision(alice.serial)
+    world.tenants.delete(world.operator, "alice", confirm="alice")
+    world.stores.remove_tenant(alice.serial)
+    world.tenants.purge(alice.serial)
+    world.tenants.purge(alice.serial)
+    found = [(one.verb, one.door, one.result) for one in reversed(world.history.search(world.operator).items)]
+    assert found == [
+        ("tenant.create", "test", "succeeded"), ("tenant.provision", "job", "succeeded"), ("tenant.delete", "test", "succeeded"),
+        ("tenant.remove-stores", "job", "succeeded"), ("tenant.purge", "job", "succeeded"),
+    ]
