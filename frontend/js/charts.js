@@ -152,7 +152,7 @@ export function bar(data, ink, size) {
   const room = horizontal ? Math.min(size.width * 0.42, 220) : 110;
   const flat = flatAxis(ink, {
     type: "category", data: names, inverse: horizontal, axisLine: { lineStyle: { color: ink.edge }, onZero: true },
-    axisLabel: { color: ink.muted, fontSize: 12, hideOverlap: true, width: room, overflow: "truncate", interval: horizontal ? 0 : "auto", ...(horizontal ? {} : { showMinLabel: true }) },
+    axisLabel: { color: ink.muted, fontSize: 12, hideOverlap: true, width: room, overflow: "truncate", interval: horizontal ? 0 : "auto", ...(horizontal ? {} : { alignMinLabel: "left", alignMaxLabel: "right" }) },
   });
   const value = valueAxis(ink, { minInterval: columns.every((column) => (column.decimals ?? null) === 0) ? 1 : 0 });
   // Bars that hang from zero keep their names at the bottom, where people look for them.
@@ -183,13 +183,14 @@ export function bar(data, ink, size) {
 /** Room for the names below upright bars: all of them where they are few, on two lines where they are long. */
 function upright(option, flat, data, names, size) {
   const figures = data.rows.flatMap((row) => row.slice(1)).filter((one) => one !== null);
-  const widest = Math.max(2, ...[Math.max(0, ...figures), Math.min(0, ...figures)].map((one) => tick(Number(one.toPrecision(2))).length));
-  const left = 14 + widest * 7;
+  // The axis ends at a round figure beyond the data, which may have a digit more.
+  const ends = [Math.max(0, ...figures), Math.min(0, ...figures)].map((one) => tick(Number((one * 1.25).toPrecision(1))).length);
+  const left = 14 + Math.max(3, ...ends) * 6.6;
   const slot = (size.width - left - 8) / Math.max(1, names.length);
   const few = names.length <= 8 && slot >= 40;
   const long = few && names.some((one) => one.length * 6.4 > slot - 4);
   option.grid = { ...option.grid, left, right: 8, bottom: long ? 36 : 22, outerBoundsMode: "none" };
-  if (few) Object.assign(flat.axisLabel, { interval: 0, width: slot - 4, overflow: "break", lineHeight: 14, hideOverlap: false });
+  if (few) Object.assign(flat.axisLabel, { interval: 0, width: slot - 4, overflow: "break", lineHeight: 14, hideOverlap: false, alignMinLabel: "center", alignMaxLabel: "center" });
 }
 
 export function histogram(data, ink, size) {

@@ -46,7 +46,7 @@ def create_app(services: Services) -> Flask:
     app.url_map.strict_slashes = False
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(FILTERS, sentence=words.sentence)
+    app.jinja_env.filters.update(FILTERS, sentence=words.sentence, codes=words.codes)
     _globals(app, services)
     access.install(app, trusted_proxies=services.settings.trusted_proxies)
     failures.install(app)
@@ -98,7 +98,7 @@ def _globals(app: Flask, services: Services) -> None:
             "visitor": found,
             "theme": theme if theme in {"light", "dark"} else "",
             "kiosk": bool(found and found.dashboard) or request.args.get("kiosk") == "1",
-            "counts": counts.read(found.actor) if found and found.dashboard is None else {},
+            "nav_counts": counts.read(found.actor) if found and found.dashboard is None else {},
             "flashes": services.flash.visible(found.actor) if found and found.dashboard is None else [],
         }
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 from flask import Response, current_app, g, make_response, redirect, request, url_for
+from jinja2 import Template
 from markupsafe import Markup
 
 from belvedere.app import Services
@@ -94,17 +95,24 @@ def page(template: str, /, status: int = 200, **values: Any) -> Response:  # noq
     """
     part = request.headers.get("HX-Target", "") if is_fragment() and request.method == "GET" else ""
     found = current_app.jinja_env.get_template(template)
-    block = found.blocks.get(part.replace("-", "_")) if part else None
-    if block is None:
-        current_app.update_template_context(values)
-        return private(make_response(found.render(values), status))
     current_app.update_template_context(values)
-    text = "".join(block(found.new_context(values)))
+    text = _block(found, part.replace("-", "_"), values) if part else None
+    if text is None:
+        return private(make_response(found.render(values), status))
     mark = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
     response = private(make_response(text, status))
     response.set_etag(mark)
     response.make_conditional(request)
     return response
+
+
+def _block(template: Template, name: str, values: dict[str, Any]) -> str | None:
+    """Render one block of a template or of those that it extends; None when there is none of that name."""
+    about = template.new_context(values)
+    # The first piece of the page is made after the templates that this one extends were found.
+    next(iter(template.root_render_func(about)), None)
+    blocks = about.blocks.get(name)
+    return "".join(blocks[0](about)) if blocks else None
 
 
 def private(response: Response) -> Response:

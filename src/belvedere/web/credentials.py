@@ -35,6 +35,7 @@ def _list(tenant: Tenant, status: int = 200, **values: object) -> Response:
         "allowed": actor.may(Role.OPERATOR),
         "problem": "",
         "wrong": "",
+        "asked": "",
         "typed": "",
     }
     return page("credentials.html", tenant, status, **{**shown, **values})
@@ -58,6 +59,7 @@ def _row(tenant: Tenant, kept: object, value: str | None = None, problem: str = 
         one=kept,
         value=value,
         problem=problem,
+        wrong="",
         seconds=SHOWN_S,
         allowed=context.actor().may(Role.OPERATOR),
     )
@@ -114,7 +116,7 @@ def reveal(slug: str, key: str) -> Response:
         if error.field != "reason":
             raise
         answer = _row(tenant, kept, problem=error.detail, status=error.status)
-        return answer if context.is_fragment() else _list(tenant, error.status, problem=error.detail, wrong=key)
+        return answer if context.is_fragment() else _list(tenant, error.status, problem=error.detail, asked=kept.key_name)
     answer = _row(tenant, kept, value)
     return context.secret_page(
         answer

@@ -1,6 +1,9 @@
 """The words for states and deeds as pages show them: which tone and icon a state has, how a verb reads. Pure."""
 
+import re
 from typing import Final
+
+from markupsafe import Markup, escape
 
 _TONES: Final = {
     "good": ("ready", "sent", "parsed", "succeeded", "captured", "done", "ok", "running well", "stable", "verified"),
@@ -97,3 +100,11 @@ def deed(verb: str, target: str) -> tuple[str, str]:
 def sentence(text: str) -> str:
     """Begin with a capital letter and leave the rest as it is: `METRICS2.1 history` stays."""
     return text[:1].upper() + text[1:]
+
+
+_CODE: Final = re.compile(r"`([^`]+)`")
+
+
+def codes(text: str) -> Markup:
+    """Show what stands between backquotes in code face; everything else stays text."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
