@@ -1,4 +1,4 @@
-"""Runs one scenario in a process of its own: `process.py SCENARIO act|check`. The failpoint comes by the environment."""
+"""Runs one scenario in a process of its own: `process.py SCENARIO act|check`; the environment names the failpoint."""
 
 import importlib.util
 import os
@@ -64,6 +64,7 @@ class World:
 
 def main(scenario: str, verb: str) -> None:
     path = Path(__file__).parent / "scenarios" / f"{scenario}.py"
+    sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(scenario, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The life of an installation: first start, tenants, credentials, tables, dashboards, keys rotated, a tenant deleted."""
+"""The life of an installation: first start, tenants, credentials, tables, dashboards, new keys, a tenant deleted."""
 
 from contextlib import suppress
 from typing import Any

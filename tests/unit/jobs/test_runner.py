@@ -218,6 +218,14 @@ def test_a_runner_that_dies_at_a_boundary_loses_nothing(stage: Stage, place: str
     until(lambda: stage.job("a").state == "succeeded")
 
 
+def test_a_runner_that_dies_while_it_rescues_leaves_the_rescue_to_another(stage: Stage) -> None:
+    stage.ask("test.short", "a")
+    assert stage.runner("first", BELVEDERE_FAILPOINT="jobs.runner.taken").wait(30) == 86
+    assert stage.runner("second", BELVEDERE_FAILPOINT="jobs.rescue.before-commit").wait(30) == 86
+    stage.runner("third")
+    until(lambda: stage.job("a").state == "succeeded")
+
+
 def test_a_paused_runner_keeps_its_jobs(stage: Stage) -> None:
     paused = stage.runner("paused")
     stage.ask("test.hold", "a")
