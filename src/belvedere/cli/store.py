@@ -46,11 +46,14 @@ def show(database: str) -> None:
     with services() as built:
         found = _find(built, database)
         relations = built.stores.relations(actor(), found.id)
+        connection = built.stores.connection_info(actor(), found.id)
     if output.style().machine:
-        output.show({"store": view(found), "relations": [view_relation(one) for one in relations]})
+        output.show({
+            "store": view(found), "relations": [view_relation(one) for one in relations], "connect": connection.psql,
+        })
         return
     output.facts({"database": found.database, "kind": found.kind, "host": found.host, "port": found.port,
-                  "state": output.state_text(found.state)})
+                  "connect": connection.psql, "state": output.state_text(found.state)})
     click.echo()
     output.show_list(
         relations,
