@@ -1,8 +1,8 @@
 """Dies at every failpoint of the source in turn, starts again, and looks whether everything is there, once.
 
 A room registers a scenario: a file in `scenarios/` with `COVERS` (failpoints on its way), `act(world)` (bring about the
-end state from wherever a crash left it) and `check(world)`. Rooms whose failpoints need a world of their own (a browser, a
-chat server, several runners) die in their own unit tests, which name the failpoint.
+end state from wherever a crash left it) and `check(world)`. Rooms whose failpoints need a world of their own (a chat
+server, several runners) die in their own unit tests, which name the failpoint.
 `make test-crash` dies at all of them; `make test` at a sample.
 """
 

@@ -121,7 +121,8 @@ def write(world: Any, tenant: Any, table: str) -> None:
     with psycopg.connect(connect(world, tenant)) as connection:
         row = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
         if row and row[0] is None:
-            connection.execute(f"CREATE TABLE {table} (run_date timestamptz, design text, wns_ns numeric, area numeric)")
+            columns = "run_date timestamptz, design text, wns_ns numeric, area numeric"
+            connection.execute(f"CREATE TABLE {table} ({columns})")
             connection.execute(
                 f"INSERT INTO {table} SELECT now() - n * interval '1 day', 'gcd', -0.1 * n, 500 + n "
                 "FROM generate_series(1, 3) n"
