@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,18 @@ from belvedere.previews.devtools import DevTools
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
 _ARGUMENTS = (
-    "--headless=new", "--remote-debugging-pipe", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
     "--force-color-profile=srgb",
-)  # fmt: skip
+)
 
 
 class Page:
@@ -39,7 +48,9 @@ class Page:
             self.errors.append(f"{entry['text']} {entry.get('url', '')}")
 
     def size(self, width: int, height: int, *, dark: bool = False, mobile: bool = False) -> None:
-        self.tools.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+        self.tools.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
+        )
         scheme = "dark" if dark else "light"
         self.tools.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
@@ -62,7 +73,7 @@ class Page:
         last: object = None
         while time.monotonic() < deadline:
             try:
-                last = self.tools.evaluate(expression)
+                last = self.tools.evaluate(f"!!({expression})")
             except Exception as error:  # the page may be on its way to another
                 last = error
             else:
@@ -81,13 +92,18 @@ class Page:
         self.tools.call("Input.insertText", text=text)
 
     def press(self, key: str, text: str | None = None, modifiers: int = 0) -> None:
-        shown = {"text": text if text is not None else key} if len(key) == 1 and not modifiers else {}
+        typed = text if text is not None else key if len(key) == 1 and not modifiers else ""
+        shown = {"text": typed} if typed else {}
         code = {"Enter": 13, "Escape": 27, "Tab": 9}.get(key, ord(key.upper()[0]))
         for kind in ("keyDown", "keyUp"):
             self.tools.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=modifiers,
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                windowsVirtualKeyCode=code,
+                modifiers=modifiers,
                 **(shown if kind == "keyDown" else {}),
-            )  # fmt: skip
+            )
 
     def sign_in(self, name: str, password: str) -> None:
         self.go("/sign-in")
@@ -110,12 +126,26 @@ def browser(base: str, *, seconds: float = 110) -> Iterator[Page]:
     to_browser, from_us = os.pipe()
     to_us, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(prefix="belvedere-test-browser-") as profile:
-        argv = [PROGRAM, *_ARGUMENTS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else []), "about:blank"]
-        # The browser reads descriptor 3 and writes descriptor 4; the shell puts our ends there.
+        argv = [
+            PROGRAM,
+            *_ARGUMENTS,
+            f"--user-data-dir={profile}",
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            "about:blank",
+        ]
+        # The browser reads descriptor 3 and writes descriptor 4; this puts our ends there and becomes the browser.
+        become = (
+            "import fcntl, os, sys; one, two = (fcntl.fcntl(int(end), fcntl.F_DUPFD, 50) for end in sys.argv[1:3]); "
+            "os.dup2(one, 3); os.dup2(two, 4); os.execv(sys.argv[3], sys.argv[3:])"
+        )
         process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *argv], pass_fds=(to_browser, from_browser),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-c", become, str(to_browser), str(from_browser), *argv],
+            pass_fds=(to_browser, from_browser),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         os.close(to_browser)
         os.close(from_browser)
         tools = DevTools(from_us, to_us, deadline=time.monotonic() + seconds)

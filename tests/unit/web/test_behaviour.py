@@ -3,13 +3,13 @@
 import json
 
 from flask import Flask
+from tests.unit.web.conftest import ADMIN, Browser
 
 from belvedere.app import Services
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import Later
 from belvedere.kernel.secret import Secret
 from belvedere.web.context import CAPTURE_COOKIE
-from tests.unit.web.conftest import ADMIN, Browser
 
 
 def _alice(services: Services) -> int:
@@ -48,14 +48,18 @@ def test_a_new_tenant_shows_its_plan_before_and_its_key_once(dana: Browser, serv
     made = dana.post("/tenants/new", name="chip-lab")
     assert made.status_code == 200
     assert made.headers["Cache-Control"] == "no-store"
-    [key] = [word for word in made.text.replace("<", " ").replace(">", " ").split() if len(word) == 40 and word.isalnum()]
+    [key] = [
+        word for word in made.text.replace("<", " ").replace(">", " ").split() if len(word) == 40 and word.isalnum()
+    ]
     actor = services.tenants.actor_for_key(Secret(key), "")
     assert actor is not None
     assert actor.tenant == services.tenants.get(ADMIN, "chip-lab").serial
     assert key not in dana.get("/tenants/chip-lab/keys").text
 
 
-def test_a_name_that_cannot_be_is_refused_with_its_reason_and_stays_in_the_field(dana: Browser, services: Services) -> None:
+def test_a_name_that_cannot_be_is_refused_with_its_reason_and_stays_in_the_field(
+    dana: Browser, services: Services
+) -> None:
     _alice(services)
     for name, reason in (("", "Enter a name."), ("a/b", "slash"), ("ALICE", "differs by case"), ("x" * 60, "60 bytes")):
         answer = dana.post("/tenants/new", name=name)
@@ -166,12 +170,18 @@ def test_a_capture_session_sees_its_dashboard_and_nothing_else(app: Flask, servi
     serial = _alice(services)
     with services.database.transaction() as connection:
         connection.execute("SELECT 1")
-    from uuid import uuid4  # noqa: PLC0415
+    from uuid import uuid4
 
     token = services.previews.tokens.issue(serial, uuid4())
     cookie, _ = services.previews.tokens.redeem(token.reveal())
     nobody.client.set_cookie(CAPTURE_COOKIE, cookie.reveal())
-    for path in ("/", "/tenants", "/tenants/alice", "/tenants/alice/credentials", f"/tenants/alice/dashboards/{uuid4()}"):
+    for path in (
+        "/",
+        "/tenants",
+        "/tenants/alice",
+        "/tenants/alice/credentials",
+        f"/tenants/alice/dashboards/{uuid4()}",
+    ):
         assert nobody.get(path, Accept="text/html").status_code == 404, path
     assert nobody.client.post("/tenants/new", data={"name": "x"}).status_code in {403, 404}
 

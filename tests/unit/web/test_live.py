@@ -20,11 +20,17 @@ class Listener:
     """A page that holds a stream open."""
 
     def __init__(self, portal: Portal, topics: str, cookie: str = "", **headers: str) -> None:
-        lines = {"cookie": f"{SESSION_COOKIE}={cookie}", **{name.replace("_", "-"): text for name, text in headers.items()}}
+        lines = {
+            "cookie": f"{SESSION_COOKIE}={cookie}",
+            **{name.replace("_", "-"): text for name, text in headers.items()},
+        }
         self.scope = {
-            "type": "http", "method": "GET", "path": "/events", "query_string": f"topics={topics}".encode(),
+            "type": "http",
+            "method": "GET",
+            "path": "/events",
+            "query_string": f"topics={topics}".encode(),
             "headers": [(name.encode(), text.encode()) for name, text in lines.items()],
-        }  # fmt: skip
+        }
         self.status = 0
         self.text = ""
         self._moved = asyncio.Event()

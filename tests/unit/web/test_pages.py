@@ -1,17 +1,43 @@
 """Every page answers, in every state that the services can be brought into without runners."""
 
 import pytest
-
-from belvedere.app import Services
 from tests.unit.web.conftest import ADMIN, Browser
 
+from belvedere.app import Services
+
 PAGES = (
-    "/", "/first-run", "/tenants", "/tenants/new", "/tenants/new?name=chip-lab", "/dashboards", "/jobs", "/jobs?state=failed",
-    "/deliveries", "/deliveries?state=sent", "/history", "/templates", "/settings", "/settings?q=port",
-    "/settings/connections", "/settings/operators", "/search", "/search?q=set", "/help", "/problems/forbidden", "/health", "/me",
+    "/",
+    "/first-run",
+    "/tenants",
+    "/tenants/new",
+    "/tenants/new?name=chip-lab",
+    "/dashboards",
+    "/jobs",
+    "/jobs?state=failed",
+    "/deliveries",
+    "/deliveries?state=sent",
+    "/history",
+    "/templates",
+    "/settings",
+    "/settings?q=port",
+    "/settings/connections",
+    "/settings/operators",
+    "/search",
+    "/search?q=set",
+    "/help",
+    "/problems/forbidden",
+    "/health",
+    "/me",
 )
 OF_TENANT = (
-    "", "/dashboards", "/stores", "/deliveries", "/credentials", "/keys", "/history", "/settings",
+    "",
+    "/dashboards",
+    "/stores",
+    "/deliveries",
+    "/credentials",
+    "/keys",
+    "/history",
+    "/settings",
 )
 
 

@@ -5,18 +5,29 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from tests.unit.web.conftest import ADMIN, Browser
 
 from belvedere.app import Services
 from belvedere.web.access import OWN_AUTHENTICATION, POLICY, PUBLIC, blueprint_of
-from tests.unit.web.conftest import ADMIN, Browser
 
 TEMPLATES = sorted(Path("src/belvedere/web/templates").rglob("*.html"))
 VALUES = {
-    "slug": "alice", "dashboard_id": "0192c8c3-0000-7000-8000-000000000000", "panel_id": "p", "kind": "QOR", "key": "DB_PASS",
-    "token": "t", "name": "drc", "code": "forbidden", "preview_id": "0192c8c3-0000-7000-8000-000000000000", "job_id": 1,
-    "delivery_id": "0192c8c3-0000-7000-8000-000000000000", "flash_id": "0192c8c3-0000-7000-8000-000000000000",
-    "action_id": "0192c8c3-0000-7000-8000-000000000000", "session_id": "0192c8c3-0000-7000-8000-000000000000", "prefix": "p",
-}  # fmt: skip
+    "slug": "alice",
+    "dashboard_id": "0192c8c3-0000-7000-8000-000000000000",
+    "panel_id": "p",
+    "kind": "QOR",
+    "key": "DB_PASS",
+    "token": "t",
+    "name": "drc",
+    "code": "forbidden",
+    "preview_id": "0192c8c3-0000-7000-8000-000000000000",
+    "job_id": 1,
+    "delivery_id": "0192c8c3-0000-7000-8000-000000000000",
+    "flash_id": "0192c8c3-0000-7000-8000-000000000000",
+    "action_id": "0192c8c3-0000-7000-8000-000000000000",
+    "session_id": "0192c8c3-0000-7000-8000-000000000000",
+    "prefix": "p",
+}
 
 
 def _routes(app: Flask) -> list[tuple[str, str, str]]:
@@ -62,7 +73,9 @@ def test_a_viewer_changes_nothing(app: Flask, vera: Browser, services: Services)
     own = {"accounts", "home"}
     for endpoint, method, path in _routes(app):
         if method == "POST" and blueprint_of(endpoint) not in own:
-            answer = vera.post(path, confirm="alice", name="bob", key="A", value="b", reason="a good reason", template="drc")
+            answer = vera.post(
+                path, confirm="alice", name="bob", key="A", value="b", reason="a good reason", template="drc"
+            )
             assert answer.status_code in {403, 404}, (endpoint, answer.status_code)
     assert [one.name for one in services.tenants.list(ADMIN).items] == ["alice"]
 
