@@ -120,7 +120,8 @@ def test_no_bearer_and_no_sql_password_leaks(value):
 
 
 ANYTHING = st.recursive(
-    st.none() | st.integers() | st.text() | st.binary(), lambda below: st.lists(below) | st.dictionaries(st.text(), below)
+    st.none() | st.integers() | st.text() | st.binary(),
+    lambda below: st.lists(below) | st.dictionaries(st.text(), below),
 )
 
 
