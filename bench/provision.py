@@ -8,8 +8,9 @@ import statistics
 import subprocess
 import time
 
-from belvedere.kernel.actor import SYSTEM
 from server import installation, server, working
+
+from belvedere.kernel.actor import SYSTEM
 
 RUNS = 9
 
@@ -61,8 +62,15 @@ def main() -> None:
     ours, theirs = [], []
     with server() as url, installation(url) as services, working(services, watch=False):
         template = subprocess.run(
-            ["psql", url, "-Atc", "SELECT datname FROM pg_database WHERE datistemplate AND datname LIKE '%\\_template'"],
-            check=True, capture_output=True, text=True,
+            [
+                "psql",
+                url,
+                "-Atc",
+                "SELECT datname FROM pg_database WHERE datistemplate AND datname LIKE '%\\_template'",
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.strip()
         for number in range(RUNS + 1):
             began = time.monotonic()
@@ -73,7 +81,8 @@ def main() -> None:
             tenant, _ = services.tenants.create(SYSTEM, f"tenant{number}")
             ready = services.tenants.wait(SYSTEM, tenant.serial, most_s=60)
             if str(ready.state) != "ready":
-                raise SystemExit(f"not ready: {ready.problem}")
+                msg = f"not ready: {ready.problem}"
+                raise SystemExit(msg)
             if number:
                 # The first of each warms the server's caches.
                 theirs.append(between - began)

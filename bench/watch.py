@@ -14,18 +14,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+from server import installation, server, working
 
 from belvedere.app import Services
 from belvedere.kernel.actor import SYSTEM
 from belvedere.stores.look.postgres import QuickLook
-from server import installation, server, working
 
 SAMPLES = 30
 RELATIONS = 60_000
 INTERVAL_S = 60.0
 TABLE = """
 CREATE TABLE {name} (run_date timestamptz, design text, wns_ns numeric, tns_ns numeric, area numeric);
-INSERT INTO {name} SELECT now() - n * interval '1 day', 'gcd', -0.01 * n, -1.5 * n, 500 + n FROM generate_series(1, 200) n
+INSERT INTO {name}
+SELECT now() - n * interval '1 day', 'gcd', -0.01 * n, -1.5 * n, 500 + n FROM generate_series(1, 200) n
 """
 
 
@@ -33,7 +34,13 @@ def flow(services: Services, serial: int, key: str = "DB_NAME_QOR") -> psycopg.C
     """Connect as a tenant's flow does, with its credentials."""
     read = {
         word: services.credentials.read(serial, name)
-        for word, name in {"host": "DB_HOST", "port": "DB_PORT", "user": "DB_USER", "password": "DB_PASS", "dbname": key}.items()
+        for word, name in {
+            "host": "DB_HOST",
+            "port": "DB_PORT",
+            "user": "DB_USER",
+            "password": "DB_PASS",
+            "dbname": key,
+        }.items()
     }
     return psycopg.connect(**{word: value.reveal() for word, value in read.items() if value}, autocommit=True)
 
@@ -46,7 +53,8 @@ def make_tenants(services: Services, count: int) -> list[int]:
     for serial in services.tenants.serials():
         found = services.tenants.wait(SYSTEM, serial, most_s=150)
         if str(found.state) != "ready":
-            raise SystemExit(f"{found.name} is {found.state}: {found.problem}")
+            msg = f"{found.name} is {found.state}: {found.problem}"
+            raise SystemExit(msg)
     return services.tenants.serials()
 
 
@@ -92,11 +100,15 @@ def latencies_s(services: Services, serials: list[int], tag: str) -> list[float]
                 threading.Event().wait(chance.uniform(0.1, 0.7))
                 began = time.monotonic()
                 connection.execute(TABLE.format(name=name))
-            while listening.execute(
-                "SELECT FROM dashboard WHERE tenant_id = %s AND table_name = %s AND state = 'ready'", [serial, name]
-            ).fetchone() is None:
+            while (
+                listening.execute(
+                    "SELECT FROM dashboard WHERE tenant_id = %s AND table_name = %s AND state = 'ready'", [serial, name]
+                ).fetchone()
+                is None
+            ):
                 if time.monotonic() - began > 60:
-                    raise SystemExit(f"no dashboard for {name} within 60 s")
+                    msg = f"no dashboard for {name} within 60 s"
+                    raise SystemExit(msg)
                 threading.Event().wait(0.01)
             took.append(time.monotonic() - began)
     return took
@@ -123,7 +135,8 @@ def settled(services: Services, relations: int) -> None:
     deadline = time.monotonic() + 150
     while services.stores.overview(SYSTEM).tables < relations:
         if time.monotonic() > deadline:
-            raise SystemExit(f"the watcher knows {services.stores.overview(SYSTEM).tables} of {relations} relations")
+            msg = f"the watcher knows {services.stores.overview(SYSTEM).tables} of {relations} relations"
+            raise SystemExit(msg)
         threading.Event().wait(0.2)
 
 
@@ -135,13 +148,20 @@ def report(services: Services, tenants: list[int], known: int, tag: str) -> None
     one_pass = loop_pass_s(services, tenants)
     looks = idle_look_ms(services)
     print(f"{len(tenants)} tenants, {3 * len(tenants)} databases, {known:,} relations")
-    print(f"  table to stored dashboard: median {statistics.median(took):.2f} s, p95 {p95:.2f} s, most {took[-1]:.2f} s; "
-          f"promise 2 s: {'kept' if p95 <= 2 else 'BROKEN'}")
-    print(f"  loop of today: one pass {one_pass:.2f} s over {3 * len(tenants)} connections, so median "
-          f"{max(INTERVAL_S, one_pass) / 2 + one_pass / 2:.0f} s before it even sees the table")
+    print(
+        f"  table to stored dashboard: median {statistics.median(took):.2f} s, p95 {p95:.2f} s, most {took[-1]:.2f} s; "
+        f"promise 2 s: {'kept' if p95 <= 2 else 'BROKEN'}"
+    )
+    print(
+        f"  loop of today: one pass {one_pass:.2f} s over {3 * len(tenants)} connections, so median "
+        f"{max(INTERVAL_S, one_pass) / 2 + one_pass / 2:.0f} s before it even sees the table"
+    )
     middle, most = statistics.median(looks), looks[int(len(looks) * 0.95)]
-    print(f"  look with nothing new: median {middle:.1f} ms, p95 {most:.1f} ms, one connection; "
-          f"promise 50 ms: {'kept' if middle <= 50 else 'BROKEN'}", flush=True)
+    print(
+        f"  look with nothing new: median {middle:.1f} ms, p95 {most:.1f} ms, one connection; "
+        f"promise 50 ms: {'kept' if middle <= 50 else 'BROKEN'}",
+        flush=True,
+    )
 
 
 def main() -> None:

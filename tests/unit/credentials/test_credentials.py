@@ -19,7 +19,9 @@ from belvedere.kernel.secret import MASK, Secret
 REASON = "moving the flow to host 7"
 
 
-def test_a_credential_is_set_listed_revealed_and_replaced(credentials: Credentials, operator: Actor, alice: int) -> None:
+def test_a_credential_is_set_listed_revealed_and_replaced(
+    credentials: Credentials, operator: Actor, alice: int
+) -> None:
     first = credentials.put(operator, alice, "db_host", Secret("db.example.com"))
     assert (first.key_name, first.version, first.source, first.masked) == ("DB_HOST", 1, "hand", MASK)
     second = credentials.put(operator, alice, "DB_host", Secret("db2.example.com"))
@@ -31,7 +33,9 @@ def test_a_credential_is_set_listed_revealed_and_replaced(credentials: Credentia
     assert credentials.read(alice, "DB_HOST") == Secret("db2.example.com")
 
 
-def test_a_deleted_credential_is_gone_and_numbering_goes_on(credentials: Credentials, operator: Actor, alice: int) -> None:
+def test_a_deleted_credential_is_gone_and_numbering_goes_on(
+    credentials: Credentials, operator: Actor, alice: int
+) -> None:
     credentials.put(operator, alice, "TOKEN", Secret("one"))
     credentials.delete(operator, alice, "token")
     assert credentials.list(operator, alice) == []
@@ -75,15 +79,21 @@ def test_a_reveal_needs_a_reason_and_stands_in_the_history_without_the_value(
     assert b"hunter2" not in written
 
 
-def test_no_value_is_at_rest_in_plain(credentials: Credentials, operator: Actor, alice: int, database: Database) -> None:
+def test_no_value_is_at_rest_in_plain(
+    credentials: Credentials, operator: Actor, alice: int, database: Database
+) -> None:
     credentials.put(operator, alice, "DB_PASS", Secret("hunter2-hunter2"))
     with database.transaction() as connection:
-        rows = connection.execute("SELECT encode(sealed, 'escape') || v::text AS everything FROM credential_version v").fetchall()
+        rows = connection.execute(
+            "SELECT encode(sealed, 'escape') || v::text AS everything FROM credential_version v"
+        ).fetchall()
     assert rows
     assert all("hunter2" not in row["everything"] for row in rows)
 
 
-def test_a_stranger_sees_nothing_and_a_viewer_only_looks(credentials: Credentials, operator: Actor, alice: int, charlie: int) -> None:
+def test_a_stranger_sees_nothing_and_a_viewer_only_looks(
+    credentials: Credentials, operator: Actor, alice: int, charlie: int
+) -> None:
     credentials.put(operator, alice, "TOKEN", Secret("value"))
     stranger = Actor(name="charlie", role=Role.OPERATOR, tenant=charlie)
     calls: list[Callable[[Actor], object]] = [
@@ -106,7 +116,9 @@ def test_a_stranger_sees_nothing_and_a_viewer_only_looks(credentials: Credential
     assert credentials.reveal(owner, alice, "TOKEN", REASON) == Secret("new")
 
 
-def test_a_forgotten_where_shows_no_other_tenant(credentials: Credentials, operator: Actor, alice: int, charlie: int, database: Database) -> None:
+def test_a_forgotten_where_shows_no_other_tenant(
+    credentials: Credentials, operator: Actor, alice: int, charlie: int, database: Database
+) -> None:
     for serial in (alice, charlie):
         credentials.put(operator, serial, "TOKEN", Secret("value"))
     with database.tenant_transaction(charlie) as connection:
@@ -130,7 +142,9 @@ def test_what_belvedere_provides_never_overwrites_what_a_person_set(
     assert credentials.read(alice, "DB_HOST") == Secret("three")
 
 
-def test_what_belvedere_keeps_for_itself_is_never_shown(credentials: Credentials, operator: Actor, alice: int, database: Database) -> None:
+def test_what_belvedere_keeps_for_itself_is_never_shown(
+    credentials: Credentials, operator: Actor, alice: int, database: Database
+) -> None:
     with database.transaction() as connection:
         credentials.keep(connection, alice, "_writer_password", Secret("value"))
     assert credentials.read(alice, "_writer_password") == Secret("value")
@@ -141,7 +155,9 @@ def test_what_belvedere_keeps_for_itself_is_never_shown(credentials: Credentials
         credentials.put(operator, alice, "_writer_password", Secret("mine"))
 
 
-def test_rotation_seals_everything_anew_and_loses_nothing(credentials: Credentials, operator: Actor, alice: int) -> None:
+def test_rotation_seals_everything_anew_and_loses_nothing(
+    credentials: Credentials, operator: Actor, alice: int
+) -> None:
     for n in range(3):
         credentials.put(operator, alice, f"TOKEN_{n}", Secret(f"value {n}"))
     assert credentials.rotate(operator) == 3
@@ -153,8 +169,11 @@ def test_rotation_seals_everything_anew_and_loses_nothing(credentials: Credentia
 @pytest.mark.parametrize(
     ("key", "kept"),
     [
-        ("DB_host", "DB_HOST"), ("grafana_uid_timing", "GRAFANA_UID_TIMING_REPORT"),
-        ("Grafana_timing", "GRAFANA_UID_TIMING_REPORT"), ("slack_bot_token", "SLACK_BOT_TOKEN"), ("My_Own", "My_Own"),
+        ("DB_host", "DB_HOST"),
+        ("grafana_uid_timing", "GRAFANA_UID_TIMING_REPORT"),
+        ("Grafana_timing", "GRAFANA_UID_TIMING_REPORT"),
+        ("slack_bot_token", "SLACK_BOT_TOKEN"),
+        ("My_Own", "My_Own"),
     ],
 )
 def test_key_names_compare_without_case(key: str, kept: str) -> None:
@@ -174,7 +193,11 @@ def test_a_key_name_that_no_environment_could_hold_is_refused(key: str) -> None:
     [
         ("DB_PORT", ["1", "5432", "65535"], ["0", "65536", "x", "-1", "٣", "5432 ", "9" * 40]),
         ("DB_HOST", ["db", "10.0.0.1", "::1", "/run/postgresql".replace("/", "")], ["a b", "postgres://h", "u@h", ""]),
-        ("GRAFANA_URL", ["http://127.0.0.1:3000", "https://g.example.com/sub"], ["g.example.com", "ftp://g", "http://", "https://a b", "http://[x"]),
+        (
+            "GRAFANA_URL",
+            ["http://127.0.0.1:3000", "https://g.example.com/sub"],
+            ["g.example.com", "ftp://g", "http://", "https://a b", "http://[x"],
+        ),
         ("SLACK_BOT_TOKEN", ["xoxb-1-2-abc", "xoxe.xoxb-1-abc"], ["abc", "xoxb-", "xoxb-1 2"]),
         ("SLACK_CHANNEL_ID", ["C04QOR", "C0123456789", "G0123456789"], ["#general", "general", "c0123"]),
         ("ANYTHING", ["x", "línea\ndos", "y" * 65536], ["", "a\x00b", "y" * 65537, "\ud800"]),
@@ -189,7 +212,9 @@ def test_known_values_are_checked_and_unknown_ones_only_bounded(key: str, right:
         assert refused.value.field == "keyValue"
 
 
-@given(st.sampled_from(["DB_PORT", "DB_HOST", "GRAFANA_URL", "SLACK_BOT_TOKEN", "SLACK_CHANNEL_ID", "OTHER"]), st.text())
+@given(
+    st.sampled_from(["DB_PORT", "DB_HOST", "GRAFANA_URL", "SLACK_BOT_TOKEN", "SLACK_CHANNEL_ID", "OTHER"]), st.text()
+)
 def test_a_value_is_taken_or_refused_and_never_quoted(key: str, text: str) -> None:
     try:
         check_value(key, Secret(text))

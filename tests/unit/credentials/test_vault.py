@@ -20,7 +20,12 @@ VAULT = Vault(GivenKeys(Secret(OLD), "test"))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
-@given(value=texts, tenant=st.integers(1, 2**62), key=st.sampled_from(["DB_PASS", "x.y", "_writer"]), version=st.integers(1, 10**6))
+@given(
+    value=texts,
+    tenant=st.integers(1, 2**62),
+    key=st.sampled_from(["DB_PASS", "x.y", "_writer"]),
+    version=st.integers(1, 10**6),
+)
 def test_what_is_sealed_opens_again_for_the_same_place(value: str, tenant: int, key: str, version: int) -> None:
     sealed = VAULT.seal(Secret(value), tenant=tenant, key=key, version=version)
     assert VAULT.open(sealed, tenant=tenant, key=key.lower(), version=version) == Secret(value)

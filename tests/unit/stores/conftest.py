@@ -93,8 +93,13 @@ class World:
         assert all(read.values())
         return psycopg.connect(
             **{
-                "host": read["HOST"].reveal(), "port": read["PORT"].reveal(), "user": read["USER"].reveal(),
-                "password": read["PASS"].reveal(), "dbname": self.store(tenant, kind).database, "autocommit": True, **more,
+                "host": read["HOST"].reveal(),
+                "port": read["PORT"].reveal(),
+                "user": read["USER"].reveal(),
+                "password": read["PASS"].reveal(),
+                "dbname": self.store(tenant, kind).database,
+                "autocommit": True,
+                **more,
             }
         )
 
@@ -103,7 +108,10 @@ class World:
         store = self.store(tenant, kind)
         role, password = self.stores.reader_login(store.id)
         return psycopg.connect(
-            host=store.host, port=store.port, user=role, password=password.reveal(),
+            host=store.host,
+            port=store.port,
+            user=role,
+            password=password.reveal(),
             **{"dbname": store.database, "autocommit": True, **more},
         )
 
@@ -137,7 +145,12 @@ def build_world(cluster: Any, database: Database, home: Path) -> World:
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     place = server_of(settings, database.url)
     stores = Stores(
-        database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
+        database=database,
+        history=history,
+        queue=queue,
+        tenants=tenants,
+        credentials=credentials,
+        settings=settings,
         server=place,
     )
     operator = Actor(name="root", role=Role.ADMIN, door="test", origin="127.0.0.1")

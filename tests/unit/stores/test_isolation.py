@@ -88,7 +88,9 @@ def pair(world: Any, tenants_pair: tuple[Any, Any]) -> Iterator[tuple[Any, Any]]
         for role in roles:
             connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
             for setting in ("search_path", "standard_conforming_strings"):
-                connection.execute(sql.SQL("ALTER ROLE {} RESET {}").format(sql.Identifier(role), sql.Identifier(setting)))
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} RESET {}").format(sql.Identifier(role), sql.Identifier(setting))
+                )
     world.stores.provision(bob.serial)
 
 
@@ -110,7 +112,10 @@ def test_bob_learns_and_reaches_nothing_beyond_his_database(world: Any, pair: tu
 
 def test_bob_sees_his_own_roles_and_the_servers_own_but_not_alices(world: Any, pair: tuple[Any, Any]) -> None:
     alice, bob = pair
-    hidden = {world.credentials.read(alice.serial, "DB_USER").reveal(), world.stores.reader_login(world.store(alice).id)[0]}
+    hidden = {
+        world.credentials.read(alice.serial, "DB_USER").reveal(),
+        world.stores.reader_login(world.store(alice).id)[0],
+    }
     with world.reader(bob) as session:
         shown = {row[0] for row in session.execute("SELECT rolname FROM pg_roles")}
     assert not hidden & shown
@@ -121,7 +126,10 @@ def test_bob_sees_his_own_roles_and_the_servers_own_but_not_alices(world: Any, p
 def test_bob_enters_no_database_but_his_three(world: Any, pair: tuple[Any, Any], login: str) -> None:
     _, bob = pair
     with world.superuser() as connection:
-        names = [row[0] for row in connection.execute("SELECT datname FROM pg_database WHERE datname NOT LIKE 'control_template'")]
+        names = [
+            row[0]
+            for row in connection.execute("SELECT datname FROM pg_database WHERE datname NOT LIKE 'control_template'")
+        ]
     entered = []
     for name in names:
         try:
@@ -135,7 +143,10 @@ def test_bob_enters_no_database_but_his_three(world: Any, pair: tuple[Any, Any],
 def test_bobs_logins_do_not_share_alices_passwords_or_each_others(world: Any, pair: tuple[Any, Any]) -> None:
     alice, bob = pair
     stolen = world.credentials.read(bob.serial, "DB_PASS").reveal()
-    for role in (world.credentials.read(alice.serial, "DB_USER").reveal(), world.stores.reader_login(world.store(bob).id)[0]):
+    for role in (
+        world.credentials.read(alice.serial, "DB_USER").reveal(),
+        world.stores.reader_login(world.store(bob).id)[0],
+    ):
         with pytest.raises(psycopg.OperationalError):
             world.writer(bob, user=role, password=stolen)
 
@@ -148,26 +159,43 @@ def test_what_a_flow_needs_works_in_the_closed_database(world: Any, pair: tuple[
             for slack in range(1000):
                 copy.write_row([slack])
         for statement in (
-            "CREATE INDEX ON run (at)", "CREATE VIEW late AS SELECT * FROM run WHERE slack < 10",
-            "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'", "ANALYZE run", "VACUUM run",
-            "CREATE TEMP TABLE staged AS SELECT * FROM run", "INSERT INTO run (slack) SELECT slack FROM staged ON CONFLICT DO NOTHING",
-            "ALTER TABLE run ADD COLUMN more text", "CREATE TYPE corner AS ENUM ('ss', 'ff')", "TRUNCATE run",
+            "CREATE INDEX ON run (at)",
+            "CREATE VIEW late AS SELECT * FROM run WHERE slack < 10",
+            "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'",
+            "ANALYZE run",
+            "VACUUM run",
+            "CREATE TEMP TABLE staged AS SELECT * FROM run",
+            "INSERT INTO run (slack) SELECT slack FROM staged ON CONFLICT DO NOTHING",
+            "ALTER TABLE run ADD COLUMN more text",
+            "CREATE TYPE corner AS ENUM ('ss', 'ff')",
+            "TRUNCATE run",
         ):
             flow.execute(statement)
     battery = [
         "SELECT now(), version(), current_database(), current_user, current_setting('server_version_num')::int / 100",
-        "SELECT * FROM information_schema.tables", "SELECT * FROM information_schema.columns",
-        "SELECT * FROM information_schema.table_constraints", "SELECT * FROM information_schema.role_table_grants",
-        "SELECT * FROM information_schema.attributes", "SELECT * FROM information_schema.domains",
-        "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'", "SELECT * FROM pg_tables", "SELECT * FROM pg_indexes",
-        "SELECT * FROM pg_stat_user_tables", "SELECT * FROM pg_settings", "SELECT pg_size_pretty(pg_total_relation_size('run'))",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM information_schema.columns",
+        "SELECT * FROM information_schema.table_constraints",
+        "SELECT * FROM information_schema.role_table_grants",
+        "SELECT * FROM information_schema.attributes",
+        "SELECT * FROM information_schema.domains",
+        "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'",
+        "SELECT * FROM pg_tables",
+        "SELECT * FROM pg_indexes",
+        "SELECT * FROM pg_stat_user_tables",
+        "SELECT * FROM pg_settings",
+        "SELECT pg_size_pretty(pg_total_relation_size('run'))",
         "SELECT c.relname, pg_get_userbyid(c.relowner), pg_table_is_visible(c.oid) FROM pg_class c",
         "SELECT polname, array(SELECT rolname FROM pg_roles WHERE oid = ANY (polroles)) FROM pg_policy",
-        "SELECT quote_ident(table_name) FROM information_schema.tables WHERE quote_ident(table_schema) IN (SELECT CASE WHEN "
-        "trim(s[i]) = '\"$user\"' THEN user ELSE trim(s[i]) END FROM generate_series(array_lower(string_to_array("
-        "current_setting('search_path'), ','), 1), array_upper(string_to_array(current_setting('search_path'), ','), 1)) AS i, "
-        "string_to_array(current_setting('search_path'), ',') s)",
-        "SELECT date_trunc('hour', at), count(*) FROM run GROUP BY 1", "SELECT twice(2)", "SELECT * FROM late",
+        (
+            "SELECT quote_ident(table_name) FROM information_schema.tables WHERE quote_ident(table_schema) IN (SELECT "
+            "CASE WHEN trim(s[i]) = '\"$user\"' THEN user ELSE trim(s[i]) END FROM generate_series(array_lower("
+            "string_to_array(current_setting('search_path'), ','), 1), array_upper(string_to_array("
+            "current_setting('search_path'), ','), 1)) AS i, string_to_array(current_setting('search_path'), ',') s)"
+        ),
+        "SELECT date_trunc('hour', at), count(*) FROM run GROUP BY 1",
+        "SELECT twice(2)",
+        "SELECT * FROM late",
     ]
     for login in (world.writer, world.reader):
         with login(bob) as session:
@@ -230,7 +258,9 @@ def test_a_trojan_that_belvedere_looks_at_does_no_more_than_its_tenant_may(
     guarded = f"IF current_user <> '{writer}' THEN {deed} END IF;"
     with world.writer(bob) as flow:
         flow.execute(TROJANS[trojan].replace("{deed}", guarded).replace("{guarded}", guarded))
-    watch = ServerWatch(database=world.database, queue=world.queue, server=world.server, interval_s=0.5, full_every_s=60)
+    watch = ServerWatch(
+        database=world.database, queue=world.queue, server=world.server, interval_s=0.5, full_every_s=60
+    )
     try:
         for _ in range(4):
             watch.look()
@@ -263,11 +293,22 @@ def test_a_search_path_does_not_lead_belvedere_to_a_tenants_names(world: Any, pa
         session.execute("ALTER ROLE CURRENT_USER SET standard_conforming_strings = off")
     with world.stores.reader(store.id) as session:
         assert session.execute("SELECT lower('A') AS a, current_user AS who").fetchone() == {"a": "a", "who": reader}
-        shown = {name: session.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()[name] for name in (
-            "search_path", "statement_timeout", "standard_conforming_strings", "transaction_read_only", "TimeZone")}
+        shown = {
+            name: session.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()[name]
+            for name in (
+                "search_path",
+                "statement_timeout",
+                "standard_conforming_strings",
+                "transaction_read_only",
+                "TimeZone",
+            )
+        }
     assert shown == {
-        "search_path": "pg_catalog", "statement_timeout": "3s", "standard_conforming_strings": "on",
-        "transaction_read_only": "on", "TimeZone": "UTC",
+        "search_path": "pg_catalog",
+        "statement_timeout": "3s",
+        "standard_conforming_strings": "on",
+        "transaction_read_only": "on",
+        "TimeZone": "UTC",
     }
 
 
@@ -275,7 +316,9 @@ LEFT_BEHIND = {
     "a setting": ("PERFORM set_config('search_path', 'public', false);", "SHOW search_path", "pg_catalog"),
     "a time zone": ("PERFORM set_config('TimeZone', 'Asia/Tokyo', false);", "SHOW TimeZone", "UTC"),
     "a prepared statement": (
-        "EXECUTE 'PREPARE planted AS SELECT 1';", "SELECT count(*)::text FROM pg_prepared_statements WHERE name = 'planted'", "0"
+        "EXECUTE 'PREPARE planted AS SELECT 1';",
+        "SELECT count(*)::text FROM pg_prepared_statements WHERE name = 'planted'",
+        "0",
     ),
     "a timeout": ("PERFORM set_config('statement_timeout', '0', false);", "SHOW statement_timeout", "3s"),
 }
@@ -301,8 +344,8 @@ def test_a_read_only_transaction_stays_so(world: Any, pair: tuple[Any, Any]) -> 
         flow.execute("CREATE TABLE run (a int)")
         flow.execute("GRANT ALL ON run TO PUBLIC")
         flow.execute(
-            "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('transaction_read_only', 'off', true); "
-            "INSERT INTO public.run VALUES (1); RETURN 1; END $$"
+            "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN "
+            "PERFORM set_config('transaction_read_only', 'off', true); INSERT INTO public.run VALUES (1); RETURN 1; END $$"
         )
     attempts: list[Callable[[Any], object]] = [
         lambda session: session.execute("SELECT public.trap()"),

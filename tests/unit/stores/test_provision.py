@@ -18,7 +18,6 @@ from belvedere.stores.service import Stores
 from belvedere.tenants.model import StepState, TenantState
 
 
-
 def test_a_tenant_gets_three_databases_two_opaque_logins_and_credentials(world: Any) -> None:
     alice = world.tenant("alice")
     databases, roles = world.names()
@@ -28,7 +27,14 @@ def test_a_tenant_gets_three_databases_two_opaque_logins_and_credentials(world: 
     assert [one.state for one in world.stores.list(world.operator, alice.serial)] == [StoreState.READY] * 3
     kept = {one.key_name: one.source for one in world.credentials.list(world.operator, alice.serial)}
     assert set(kept) == {
-        "DB_HOST", "DB_PORT", "DB_USER", "DB_PASS", "DB_NAME_TIMING_REPORT", "DB_NAME_QOR", "DB_NAME_DRC", "GRAFANA_URL"
+        "DB_HOST",
+        "DB_PORT",
+        "DB_USER",
+        "DB_PASS",
+        "DB_NAME_TIMING_REPORT",
+        "DB_NAME_QOR",
+        "DB_NAME_DRC",
+        "GRAFANA_URL",
     }
     assert set(kept.values()) == {"belvedere"}
     steps = world.tenants.steps(world.operator, "alice")
@@ -66,22 +72,38 @@ def test_the_writer_writes_and_the_reader_reads(world: Any) -> None:
 
 def test_drift_is_shown_and_repaired(world: Any) -> None:
     alice = world.tenant("alice")
-    roles = {kind: role for kind, role in zip(LoginKind, [
-        world.credentials.read(alice.serial, "DB_USER").reveal(), world.stores.reader_login(world.store(alice).id)[0]], strict=True)}
+    roles = dict(zip(
+            LoginKind,
+            [
+                world.credentials.read(alice.serial, "DB_USER").reveal(),
+                world.stores.reader_login(world.store(alice).id)[0],
+            ],
+            strict=True,
+        ))
     with world.writer(alice) as flow:
         flow.execute("CREATE TABLE private (a int)")
         flow.execute(sql.SQL("REVOKE SELECT ON private FROM {}").format(sql.Identifier(roles[LoginKind.READER])))
     with world.superuser() as connection:
         connection.execute('GRANT CONNECT ON DATABASE "alice-drc" TO PUBLIC')
-        connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT -1 CREATEDB").format(sql.Identifier(roles[LoginKind.WRITER])))
+        connection.execute(
+            sql.SQL("ALTER ROLE {} CONNECTION LIMIT -1 CREATEDB").format(sql.Identifier(roles[LoginKind.WRITER]))
+        )
         connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(roles[LoginKind.READER])))
-        connection.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = 0").format(sql.Identifier(roles[LoginKind.READER])))
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET statement_timeout = 0").format(sql.Identifier(roles[LoginKind.READER]))
+        )
     with world.superuser("alice-timing_report") as connection:
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     shown = render(world.stores.plan(world.operator, alice.serial))
-    for said in ("PUBLIC may CONNECT: yes -> no", "most connections: -1 -> 20", "power: createdb -> none",
-                 "member of: pg_monitor -> none", "statement_timeout: 0 -> 3s", "PUBLIC may CREATE: yes -> no",
-                 "tables that the reader cannot read: 1 -> 0"):
+    for said in (
+        "PUBLIC may CONNECT: yes -> no",
+        "most connections: -1 -> 20",
+        "power: createdb -> none",
+        "member of: pg_monitor -> none",
+        "statement_timeout: 0 -> 3s",
+        "PUBLIC may CREATE: yes -> no",
+        "tables that the reader cannot read: 1 -> 0",
+    ):
         assert said in shown
     try:
         world.stores.provision(alice.serial)
@@ -148,7 +170,9 @@ def test_deleting_leaves_nothing_even_with_open_sessions(world: Any, hands: Any)
         flow.execute("SELECT 1")
     with world.database.transaction() as connection:
         for table in ("store", "store_login", "relation", "credential", "credential_version", "tenant_step"):
-            query = sql.SQL("SELECT count(*) AS n FROM {} WHERE tenant_id = {}").format(sql.Identifier(table), alice.serial)
+            query = sql.SQL("SELECT count(*) AS n FROM {} WHERE tenant_id = {}").format(
+                sql.Identifier(table), alice.serial
+            )
             assert connection.execute(query).fetchone()["n"] == 0
     assert world.stores.of_tenant(bob.serial)
 
@@ -192,8 +216,13 @@ def test_a_server_that_is_away_means_later_and_says_so(world: Any, unused_tcp_po
     tenant, _ = world.tenants.create(world.operator, "alice")
     gone = replace(world.server, url=Secret(f"postgresql://belvedere:x@127.0.0.1:{unused_tcp_port}/postgres"))
     stores = Stores(
-        database=world.database, history=world.history, queue=world.queue, tenants=world.tenants,
-        credentials=world.credentials, settings=world.settings, server=gone,
+        database=world.database,
+        history=world.history,
+        queue=world.queue,
+        tenants=world.tenants,
+        credentials=world.credentials,
+        settings=world.settings,
+        server=gone,
     )
     with pytest.raises(Later):
         stores.provision(tenant.serial)
@@ -242,7 +271,11 @@ def test_a_prepared_server_leaves_nothing_open_and_another_says_what_it_leaves(w
     assert all("catalogue" not in fact and "Temporary" not in fact for fact in world.stores.open_facts())
     with world.superuser() as connection:
         connection.execute("CREATE ROLE plain LOGIN CREATEDB CREATEROLE PASSWORD 'plain'")
-        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO plain").format(sql.Identifier(world.database.url.reveal().rpartition("/")[2])))
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO plain").format(
+                sql.Identifier(world.database.url.reveal().rpartition("/")[2])
+            )
+        )
     try:
         url = world.database.url.reveal().replace("belvedere:belvedere@", "plain:plain@")
         facts = open_facts(Server("default", "127.0.0.1", world.cluster.port, Secret(url)))
@@ -250,7 +283,11 @@ def test_a_prepared_server_leaves_nothing_open_and_another_says_what_it_leaves(w
     finally:
         with world.superuser() as connection:
             connection.execute("DROP OWNED BY plain")
-            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM plain").format(sql.Identifier(world.database.url.reveal().rpartition("/")[2])))
+            connection.execute(
+                sql.SQL("REVOKE ALL ON DATABASE {} FROM plain").format(
+                    sql.Identifier(world.database.url.reveal().rpartition("/")[2])
+                )
+            )
             connection.execute("DROP ROLE plain")
 
 
@@ -284,6 +321,9 @@ def test_what_the_jobs_did_stands_in_the_history_and_doing_nothing_does_not(worl
     world.tenants.purge(alice.serial)
     found = [(one.verb, one.door, one.result) for one in reversed(world.history.search(world.operator).items)]
     assert found == [
-        ("tenant.create", "test", "succeeded"), ("tenant.provision", "job", "succeeded"), ("tenant.delete", "test", "succeeded"),
-        ("tenant.remove-stores", "job", "succeeded"), ("tenant.purge", "job", "succeeded"),
+        ("tenant.create", "test", "succeeded"),
+        ("tenant.provision", "job", "succeeded"),
+        ("tenant.delete", "test", "succeeded"),
+        ("tenant.remove-stores", "job", "succeeded"),
+        ("tenant.purge", "job", "succeeded"),
     ]

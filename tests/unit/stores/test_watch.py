@@ -48,7 +48,9 @@ class Eyes:
     def events(self) -> int:
         """Take the waiting `tables.changed` jobs off the queue and count them."""
         with self.world.database.transaction() as connection:
-            return connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'dashboards.reconcile'").rowcount
+            return connection.execute(
+                "DELETE FROM procrastinate_jobs WHERE task_name = 'dashboards.reconcile'"
+            ).rowcount
 
 
 @pytest.fixture
@@ -73,7 +75,9 @@ def test_a_table_is_seen_with_its_columns_and_wakes_the_dashboards(eyes: Eyes, f
     eyes.until(eyes.stable("run"))
     run = eyes.seen()["run"]
     assert [(column.name, column.type, column.nullable) for column in run.columns] == [
-        ("at", "timestamp with time zone", False), ("slack", "numeric(10,3)", True), ("note", "character varying(20)", True)
+        ("at", "timestamp with time zone", False),
+        ("slack", "numeric(10,3)", True),
+        ("note", "character varying(20)", True),
     ]
     assert (run.schema, run.kind, run.readable) == ("public", RelationKind.TABLE, True)
     assert run.size_bytes > 0
@@ -94,8 +98,11 @@ def test_views_partitions_and_foreign_tables_count_and_the_rest_does_not(eyes: E
     flow.execute("CREATE INDEX run_a ON run (a)")
     eyes.until(eyes.stable("run", "late", "kept"))
     assert {name: one.kind for name, one in eyes.seen().items()} == {
-        "run": RelationKind.TABLE, "late": RelationKind.VIEW, "kept": RelationKind.MATERIALIZED_VIEW,
-        "hollow": RelationKind.MATERIALIZED_VIEW, "parted": RelationKind.PARTITIONED_TABLE,
+        "run": RelationKind.TABLE,
+        "late": RelationKind.VIEW,
+        "kept": RelationKind.MATERIALIZED_VIEW,
+        "hollow": RelationKind.MATERIALIZED_VIEW,
+        "parted": RelationKind.PARTITIONED_TABLE,
     }
     assert (eyes.state("hollow"), eyes.state("parted")) == (RelationState.EMPTY, RelationState.EMPTY)
     flow.execute("INSERT INTO parted VALUES (1)")
@@ -153,7 +160,11 @@ def test_dropped_and_renamed_tables_are_noticed(eyes: Eyes, flow: Any) -> None:
     _let_full_looks_come(eyes)
     eyes.until(lambda: "three" in eyes.seen())
     three = eyes.seen()["three"]
-    assert (three.oid, three.first_seen_at, [column.name for column in three.columns]) == (first.oid, first.first_seen_at, ["a", "b"])
+    assert (three.oid, three.first_seen_at, [column.name for column in three.columns]) == (
+        first.oid,
+        first.first_seen_at,
+        ["a", "b"],
+    )
     assert "two" not in eyes.seen()
     assert eyes.events() == 1
 
@@ -169,7 +180,9 @@ def _let_full_looks_come(eyes: Eyes) -> None:
         place.visited_s = -1000.0
 
 
-def test_tables_of_a_superuser_are_found_by_the_signal_look_and_not_counted_as_missed(world: Any, eyes: Eyes, flow: Any) -> None:
+def test_tables_of_a_superuser_are_found_by_the_signal_look_and_not_counted_as_missed(
+    world: Any, eyes: Eyes, flow: Any
+) -> None:
     flow.execute("CREATE TABLE own AS SELECT 1 AS a")
     eyes.until(eyes.stable("own"))
     with world.superuser("alice-QOR") as connection:
@@ -255,7 +268,9 @@ def test_one_watcher_runs_and_the_next_takes_over(world: Any) -> None:
 
     def watcher() -> tuple[threading.Thread, threading.Event]:
         stop = threading.Event()
-        made = Watcher(database=world.database, queue=world.queue, servers=[world.server], interval_s=0.05, full_every_s=60)
+        made = Watcher(
+            database=world.database, queue=world.queue, servers=[world.server], interval_s=0.05, full_every_s=60
+        )
         thread = threading.Thread(target=made.run, args=(stop,))
         thread.start()
         return thread, stop

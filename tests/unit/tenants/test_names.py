@@ -10,7 +10,9 @@ from belvedere.kernel.errors import Rejected
 from belvedere.tenants.names import MOST_BYTES, check_name, name_key, numbered, slug_of
 
 
-@pytest.mark.parametrize("name", ["alice", "Alice", "chip-lab-2", "a", "x" * 49, "Zoë", "日本", "a b", "O'Hara", 'a"b', "42"])
+@pytest.mark.parametrize(
+    "name", ["alice", "Alice", "chip-lab-2", "a", "x" * 49, "Zoë", "日本", "a b", "O'Hara", 'a"b', "42"]
+)
 def test_a_name_that_a_database_can_bear_is_taken(name: str) -> None:
     assert check_name(name) == name
 
@@ -18,10 +20,24 @@ def test_a_name_that_a_database_can_bear_is_taken(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("", "Enter a name."), ("   ", "Enter a name."), ("x" * 50, "50 bytes; at most 49."), ("ü" * 25, "50 bytes"),
-        ("a/b", "slash"), ("a\\b", "backslash"), ("a:b", "colon"), (" a", "blank"), ("a ", "blank"), (".", "folder"), ("..", "folder"),
-        ("a\nb", "U+000A"), ("a\x00b", "U+0000"), ("a\u200bb", "U+200B"), ("a\u202eb", "U+202E"), ("a\u00a0b", "U+00A0"),
-        ("e\u0301", "NFC"), ("\ud800", "surrogate"),
+        ("", "Enter a name."),
+        ("   ", "Enter a name."),
+        ("x" * 50, "50 bytes; at most 49."),
+        ("ü" * 25, "50 bytes"),
+        ("a/b", "slash"),
+        ("a\\b", "backslash"),
+        ("a:b", "colon"),
+        (" a", "blank"),
+        ("a ", "blank"),
+        (".", "folder"),
+        ("..", "folder"),
+        ("a\nb", "U+000A"),
+        ("a\x00b", "U+0000"),
+        ("a\u200bb", "U+200B"),
+        ("a\u202eb", "U+202E"),
+        ("a\u00a0b", "U+00A0"),
+        ("e\u0301", "NFC"),
+        ("\ud800", "surrogate"),
     ],
 )
 def test_another_name_is_refused_with_the_reason(name: str, said: str) -> None:

@@ -28,15 +28,24 @@ def test_a_tenant_is_made_with_its_steps_its_job_and_its_history(
     tenants: Tenants, operator: Actor, database: Database, history: FileHistory
 ) -> None:
     tenant, key = tenants.create(operator, "alice")
-    assert (tenant.name, tenant.slug, tenant.state, tenant.created_by) == ("alice", "alice", TenantState.WORKING, "charlie")
+    assert (tenant.name, tenant.slug, tenant.state, tenant.created_by) == (
+        "alice",
+        "alice",
+        TenantState.WORKING,
+        "charlie",
+    )
     assert len(key.reveal()) == 40
     assert int(key.reveal(), 16) >= 0
     assert [step.room for step in tenants.steps(operator, "alice")] == ["stores", "workspaces"]
     assert any(name.endswith("stores.provision") and found == str(tenant.serial) for name, found in _waiting(database))
-    assert [(action.verb, action.result) for action in history.search(operator).items] == [("tenant.create", "succeeded")]
+    assert [(action.verb, action.result) for action in history.search(operator).items] == [
+        ("tenant.create", "succeeded")
+    ]
 
 
-def test_twenty_identical_creates_at_once_make_one_tenant_and_nineteen_conflicts(tenants: Tenants, operator: Actor) -> None:
+def test_twenty_identical_creates_at_once_make_one_tenant_and_nineteen_conflicts(
+    tenants: Tenants, operator: Actor
+) -> None:
     def create(_: int) -> str:
         try:
             tenants.create(operator, "alice")
@@ -50,14 +59,22 @@ def test_twenty_identical_creates_at_once_make_one_tenant_and_nineteen_conflicts
 
 
 @pytest.mark.parametrize(("first", "second"), [("alice", "ALICE"), ("Straße", "STRASSE"), ("a b", "a-b")])
-def test_a_name_that_could_be_taken_for_another_is_a_conflict(tenants: Tenants, operator: Actor, first: str, second: str) -> None:
+def test_a_name_that_could_be_taken_for_another_is_a_conflict(
+    tenants: Tenants, operator: Actor, first: str, second: str
+) -> None:
     tenants.create(operator, first)
     with pytest.raises(Conflict):
         tenants.create(operator, second)
 
 
 def test_names_that_only_share_a_slug_get_numbered_slugs(tenants: Tenants, operator: Actor) -> None:
-    assert [tenants.create(operator, name)[0].slug for name in ("日", "本", "a.b", "a_b", "7")] == ["tenant", "tenant-2", "a-b", "a-b-2", "t-7"]
+    assert [tenants.create(operator, name)[0].slug for name in ("日", "本", "a.b", "a_b", "7")] == [
+        "tenant",
+        "tenant-2",
+        "a-b",
+        "a-b-2",
+        "t-7",
+    ]
 
 
 def test_a_tenant_is_found_by_number_slug_and_name_without_case(tenants: Tenants, operator: Actor) -> None:
@@ -115,7 +132,9 @@ def test_no_key_is_at_rest(tenants: Tenants, operator: Actor, database: Database
     assert key.reveal() not in row["everything"]
 
 
-def test_deleting_asks_for_the_name_and_purges_at_the_end(tenants: Tenants, operator: Actor, database: Database) -> None:
+def test_deleting_asks_for_the_name_and_purges_at_the_end(
+    tenants: Tenants, operator: Actor, database: Database
+) -> None:
     tenant, key = tenants.create(operator, "alice")
     with pytest.raises(Rejected):
         tenants.delete(operator, "alice", confirm="bob")
@@ -139,16 +158,23 @@ def test_steps_tell_how_far_it_is(tenants: Tenants, operator: Actor) -> None:
     with log.step(serial, "stores", "writer"):
         assert tenants.get(operator, serial).state is TenantState.WORKING
     with pytest.raises(Later), log.room(serial, "stores"), log.step(serial, "stores", "database"):
-        raise Later("The server is away.", retry_in_s=7)
+        msg = "The server is away."
+        raise Later(msg, retry_in_s=7)
     waiting = tenants.steps(operator, serial)[1]
     assert (waiting.key, waiting.state, waiting.error) == ("database", StepState.WAITING, "The server is away.")
     assert waiting.next_try_at is not None
     assert tenants.get(operator, serial).state is TenantState.PARTIAL
     log.begin(serial, "stores", _plan("database"))
     with pytest.raises(Stuck), log.room(serial, "stores"), log.step(serial, "stores", "database"):
-        raise Stuck("No room on the disk.")
+        msg = "No room on the disk."
+        raise Stuck(msg)
     stuck = tenants.get(operator, serial)
-    assert (stuck.state, stuck.problem, stuck.steps_done, stuck.steps_total) == (TenantState.NEEDS_YOU, "No room on the disk.", 1, 3)
+    assert (stuck.state, stuck.problem, stuck.steps_done, stuck.steps_total) == (
+        TenantState.NEEDS_YOU,
+        "No room on the disk.",
+        1,
+        3,
+    )
     log.begin(serial, "stores", _plan())
     log.begin(serial, "workspaces", _plan())
     assert tenants.wait(operator, serial, most_s=1).state is TenantState.READY
@@ -157,7 +183,8 @@ def test_steps_tell_how_far_it_is(tenants: Tenants, operator: Actor) -> None:
 def test_an_error_before_any_step_is_written_to_the_first_open_one(tenants: Tenants, operator: Actor) -> None:
     tenant, _ = tenants.create(operator, "alice")
     with pytest.raises(ValueError, match="secret"), tenants.log.room(tenant.serial, "stores"):
-        raise ValueError("a secret value")
+        msg = "a secret value"
+        raise ValueError(msg)
     first = tenants.steps(operator, "alice")[0]
     assert (first.state, first.error) == (StepState.WAITING, "Something went wrong (ValueError).")
 
