@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from belvedere.kernel.errors import Later
 from belvedere.previews.devtools import DevTools
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
@@ -74,7 +75,7 @@ class Page:
         while time.monotonic() < deadline:
             try:
                 last = self.tools.evaluate(f"!!({expression})")
-            except Exception as error:  # the page may be on its way to another
+            except Later as error:  # the page may be on its way to another
                 last = error
             else:
                 if last:
@@ -152,22 +153,11 @@ def browser(base: str, *, seconds: float = 110) -> Iterator[Page]:
         try:
             yield Page(tools, base)
         finally:
-            with _quietly():
+            with suppress(Later, OSError, subprocess.TimeoutExpired):
                 tools.post("Browser.close")
-            with _quietly():
+            with suppress(Later, OSError, subprocess.TimeoutExpired):
                 process.wait(5)
-            with _quietly():
+            with suppress(Later, OSError, subprocess.TimeoutExpired):
                 os.killpg(process.pid, 9)
             process.wait(5)
             tools.close()
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    try:
-        yield
-    except Exception:  # noqa: S110  (the browser may be gone already)
-        pass
-
-
-Look = Callable[[Page], None]

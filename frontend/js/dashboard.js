@@ -185,21 +185,20 @@ function repaint() {
 document.addEventListener("themed", repaint);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
-// What a preview shows after the overview: panel by panel, the crosshair on its worst or last point.
-function worst(data) {
-  let at = data.rows.length - 1;
-  if (data.type !== "timeseries" && data.type !== "bar") return at;
-  data.rows.forEach((row, index) => { if (typeof row[1] === "number" && row[1] < (data.rows[at]?.[1] ?? Infinity)) at = index; });
-  return at;
+// What a preview shows after the overview: panel by panel, the pointer on the last point of a line, on the longest bar.
+function telling(data) {
+  if (data.type !== "bar" && data.type !== "histogram") return data.rows.length - 1;
+  const size = (row) => Math.abs(row.at(data.type === "bar" ? 1 : 2) ?? 0);
+  return data.rows.reduce((best, row, index) => (size(row) > size(data.rows[best]) ? index : best), 0);
 }
 let lit = null;
 async function visit(panel) {
-  if (lit) { lit.classList.remove("tour"); panels.get(lit).chart?.dispatchAction({ type: "hideTip" }); }
+  if (lit) { lit.classList.remove("tour"); for (const type of ["hideTip", "updateAxisPointer"]) panels.get(lit).chart?.dispatchAction({ type, currTrigger: "leave" }); }
   lit = panel;
   panel.classList.add("tour");
   panel.scrollIntoView({ block: "center", behavior: "instant" });
   const { chart: drawn, data } = panels.get(panel);
-  if (drawn && data) drawn.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: worst(data) });
+  if (drawn && data) drawn.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: telling(data) });
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }
 window.belvedere = window.belvedere || {};

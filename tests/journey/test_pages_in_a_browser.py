@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: live without reload, by keyboard, narrow, dark, without scripts, under the strict policy."""
+"""The pages in a real Chromium: live, by keyboard, narrow, dark, without scripts, under the strict policy."""
 
 import re
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ import pytest
 from tests.browser import PROGRAM, Page, browser
 from tests.journey.conftest import Installation, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not PROGRAM, reason="no Chromium on this machine")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not PROGRAM, reason="no Chromium here")]
 
 PASSWORD = "a-long-and-quiet-evening"
 ROWS = """CREATE TABLE gcd_timing AS SELECT 'r' || n || '/CK' AS startpoint, 'r' || n || '/D' AS endpoint,
-    CASE n % 3 WHEN 0 THEN 'reg2reg' WHEN 1 THEN 'in2reg' ELSE 'reg2out' END AS path_group, 'clk' AS clock, 'slow' AS corner,
+    CASE n % 3 WHEN 0 THEN 'reg2reg' WHEN 1 THEN 'in2reg' ELSE 'reg2out' END AS path_group,
+    'clk' AS clock, 'slow' AS corner,
     (n - 40) / 100.0 AS slack, 1.0 AS arrival, 1.0 AS required, n % 30 AS levels FROM generate_series(0, 499) AS n"""
 
 

@@ -107,7 +107,7 @@ def delete(slug: str, key: str) -> Response:
 
 @blueprint.post("/<key>/reveal")
 def reveal(slug: str, key: str) -> Response:
-    """Show a value for 30 seconds; who looked, when and why stands in the history before it leaves."""
+    """Show a value for 30 seconds; who, when and why stands in the history before it leaves."""
     services, actor, tenant = context.services(), context.actor(), find(slug)
     kept = services.credentials.get(actor, tenant.serial, key)
     try:

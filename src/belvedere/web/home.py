@@ -103,6 +103,12 @@ def first_run() -> Response:
     )  # fmt: skip
 
 
+@blueprint.get("/events")
+def events() -> Response:
+    """Say that this server has no stream, so that pages poll; under `live.py` this is never reached."""
+    return Response(status=204)
+
+
 @blueprint.post("/theme")
 def theme() -> Response:
     """Change between light and dark; the scripts do it without this."""

@@ -194,3 +194,7 @@ def test_hashed_assets_may_be_kept_for_ever(nobody: Browser) -> None:
     assert "immutable" in answer.headers["Cache-Control"]
     assert answer.headers["Content-Encoding"] == "gzip"
     assert nobody.get("/assets/manifest.json").status_code == 404
+
+
+def test_a_server_without_a_stream_says_so_and_pages_poll(dana: Browser) -> None:
+    assert dana.get("/events?topics=jobs").status_code == 204
