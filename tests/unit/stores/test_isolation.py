@@ -345,7 +345,8 @@ def test_a_read_only_transaction_stays_so(world: Any, pair: tuple[Any, Any]) -> 
         flow.execute("GRANT ALL ON run TO PUBLIC")
         flow.execute(
             "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN "
-            "PERFORM set_config('transaction_read_only', 'off', true); INSERT INTO public.run VALUES (1); RETURN 1; END $$"
+            "PERFORM set_config('transaction_read_only', 'off', true); "
+            "INSERT INTO public.run VALUES (1); RETURN 1; END $$"
         )
     attempts: list[Callable[[Any], object]] = [
         lambda session: session.execute("SELECT public.trap()"),
