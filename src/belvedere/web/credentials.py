@@ -116,7 +116,9 @@ def reveal(slug: str, key: str) -> Response:
         if error.field != "reason":
             raise
         answer = _row(tenant, kept, problem=error.detail, status=error.status)
-        return answer if context.is_fragment() else _list(tenant, error.status, problem=error.detail, asked=kept.key_name)
+        if context.is_fragment():
+            return answer
+        return _list(tenant, error.status, problem=error.detail, asked=kept.key_name)
     answer = _row(tenant, kept, value)
     return context.secret_page(
         answer
