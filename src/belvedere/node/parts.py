@@ -26,8 +26,9 @@ _LONGEST_DELAY_S: Final = 30.0
 _LONG_ENOUGH_S: Final = 60.0
 _PATIENCE_S: Final = 20.0
 _PROBE_S: Final = 2.0
-_GRANTED_EXIT: Final = 75
-"""A part that ends itself with this code asks to be started again at once (`jobs.runner.LOST_EXIT_CODE`)."""
+_TRY_LATER: Final = 75
+"""A part that ends itself with this code asks to be started again: one that is kept running at once
+(`jobs.runner.LOST_EXIT_CODE`), one that runs to its end after the usual delay (what it needs was not there yet)."""
 
 
 class Part:
@@ -51,7 +52,7 @@ class Part:
             home: where its output goes (`logs/NAME.out`).
             environment: its whole environment.
             ready: whether it does its work yet; asked again and again after a start.
-            once: it is expected to end, and is not started again.
+            once: it is expected to end, and is started again only when it asks for that.
         """
         self.state = PartState(name=name, state="stopped")
         self._argv = [sys.executable, "-m", "belvedere.cli.main", *arguments]
@@ -111,10 +112,11 @@ class Part:
         self._process = None
         if process is not None:
             sweep(process)
-        if self._once:
+        later = code == _TRY_LATER
+        if self._once and not later:
             self._say("done" if code == 0 else "failed", note="" if code == 0 else f"{_ending(code)}; {self._output}")
             return
-        delay = 0.0 if code == _GRANTED_EXIT else min(_FIRST_DELAY_S * 2**self._failures, _LONGEST_DELAY_S)
+        delay = 0.0 if later and not self._once else min(_FIRST_DELAY_S * 2**self._failures, _LONGEST_DELAY_S)
         self._failures += 1
         self._again_at = time.monotonic() + delay
         self._say("restarting", note=f"{_ending(code)}; again in {delay:.1f} s; {self._output}")

@@ -209,7 +209,8 @@ class Stores:
                     raise foreign_database(taken[0])
                 steps = plan(desired, observed)
                 self._work_off(provisioner, tenant, steps, desired, passwords)
-                self._settle(provisioner, tenant, changed=bool(steps))
+                if not steps:
+                    self._settle(provisioner, tenant, changed=False)
 
     def remove_tenant(self, serial: int) -> None:
         """Take a tenant's databases and logins off the server, or close them where the data are kept."""
@@ -253,6 +254,9 @@ class Stores:
                     else:
                         provisioner.apply(step.deed, desired, passwords)
                     failpoint("stores.step.applied")
+                    if step is steps.steps[-1] and not tenant.deleting:
+                        # Within the step: a tenant is never ready while one of its stores is not.
+                        self._settle(provisioner, tenant, changed=True)
 
     def _remember(self, tenant: Tenant) -> None:
         """Write names and sealed passwords before the server learns them, so that a crash never loses one."""

@@ -42,6 +42,22 @@ def test_a_tenant_gets_three_databases_two_opaque_logins_and_credentials(world: 
     assert len([step for step in steps if step.room == "stores"]) == 15
 
 
+def test_no_tenant_is_ready_before_its_stores(world: Any) -> None:
+    with world.database.transaction() as connection:
+        connection.execute("ALTER TABLE store ADD CONSTRAINT not_yet CHECK (state <> 'ready')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        world.tenant("alice")
+    steps = [step for step in world.tenants.steps(world.operator, "alice") if step.room == "stores"]
+    assert steps[-1].state is StepState.WAITING
+    with world.database.transaction() as connection:
+        connection.execute("ALTER TABLE store DROP CONSTRAINT not_yet")
+    alice = world.tenants.get(world.operator, "alice")
+    world.stores.provision(alice.serial)
+    assert [one.state for one in world.stores.list(world.operator, alice.serial)] == [StoreState.READY] * 3
+    steps = world.tenants.steps(world.operator, "alice")
+    assert {step.state for step in steps if step.room == "stores"} == {StepState.DONE}
+
+
 def test_planning_again_after_applying_is_empty_and_running_again_changes_nothing(world: Any) -> None:
     tenant, _ = world.tenants.create(world.operator, "alice")
     before = world.stores.plan(world.operator, tenant.serial)
