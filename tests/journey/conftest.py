@@ -99,7 +99,7 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         pause = min(pause * 1.5, 0.25)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installation(free_port: int) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="belvedere-journey-") as folder:
         Path(folder).chmod(0o755)

@@ -3,6 +3,7 @@
 import io
 import time
 
+import httpx2
 import psycopg
 from PIL import Image
 from tests.journey.conftest import Installation, wait_for
@@ -12,7 +13,11 @@ TABLE = """CREATE TABLE "gcd_timing" (startpoint text, endpoint text, path_group
 
 
 def test_a_table_becomes_a_dashboard_a_preview_and_a_message(installation: Installation) -> None:
-    api = installation.client(installation.token())
+    with installation.client(installation.token()) as api:
+        _journey(api)
+
+
+def _journey(api: httpx2.Client) -> None:
     made = api.post("/api/v1/users", json={"username": "dana"}, headers={"Prefer": "wait=60"})
     assert made.status_code == 201, made.text
     user = made.json()["user"]

@@ -9,7 +9,10 @@ import pytest
 from tests.browser import PROGRAM, Page, browser
 from tests.journey.conftest import Installation, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not PROGRAM, reason="no Chromium here")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not PROGRAM, reason="no Chromium here"),
+]
 
 PASSWORD = "a-long-and-quiet-evening"
 ROWS = """CREATE TABLE gcd_timing AS SELECT 'r' || n || '/CK' AS startpoint, 'r' || n || '/D' AS endpoint,

@@ -45,7 +45,9 @@ def once(call: Call[object, object], route: Route, raw: bytes, key: str, run: Ca
     if not key.isprintable() or not 0 < len(key) <= _LONGEST:
         message = f"The header {HEADER} takes 1 to {_LONGEST} printable characters."
         raise Rejected(message, code="idempotency-key", field=HEADER)
-    who = f"{call.actor.name}\0{call.actor.tenant}\0{call.actor.door}"
+    # Tokens may share a name; a kept answer is for the one that asked, and for nobody who may less by now.
+    shown = f"{call.headers.get('Authorization', '')}\0{call.headers.get('X-Api-Key', '')}"
+    who = f"{call.actor.name}\0{call.actor.role}\0{call.actor.tenant}\0{call.actor.door}\0{shown}"
     scope = hashlib.sha256(f"{who}\0{route.name}\0{key}".encode()).digest()
     asked = hashlib.sha256(repr((sorted(call.path.items()), call.query)).encode() + b"\0" + raw).digest()
     with call.services.database.transaction() as connection:

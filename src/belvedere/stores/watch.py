@@ -9,6 +9,7 @@ What is not here: the statements (`look/postgres.py`) and when a table is ready 
 import logging
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from belvedere.kernel.db import Database, signal
 from belvedere.kernel.errors import Later
 from belvedere.kernel.failpoints import failpoint
 from belvedere.stores import store
+from belvedere.stores.crowding import to_end
 from belvedere.stores.look.postgres import GUARD, Fingerprint, Pair, QuickLook, read_relations
 from belvedere.stores.model import Relation, RelationState, Seen, Server
 from belvedere.stores.place import Found, Place
@@ -38,6 +40,7 @@ _STANDBY_S: Final = 1.0
 _EMPTY_PAUSE_S: Final = 5.0
 _GONE_KEPT: Final = timedelta(days=7)
 _SESSIONS: Final = 16
+_ROOM_S: Final = 1.0
 
 
 class Watcher:
@@ -106,6 +109,7 @@ class ServerWatch:
         self._last: Fingerprint | None = None
         self._reload_due_s = 0.0
         self._note_due_s = 0.0
+        self._room_due_s = 0.0
         self._claims: set[Pair] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -116,6 +120,9 @@ class ServerWatch:
                 wait_s = self.look()
                 backoff_s = 0.5
             except Exception as error:  # noqa: BLE001  (whatever it is, starting over from the database is the cure)
+                with suppress(psycopg.Error):
+                    # On a server that is full no session can be opened any more; this one still is.
+                    self.keep_room()
                 self.close()
                 backoff_s = min(backoff_s * 2, _MOST_BACKOFF_S)
                 wait_s = backoff_s
@@ -141,6 +148,9 @@ class ServerWatch:
         if self._quick is None:
             self._quick = QuickLook(self.server)
         quick, now_s = self._quick, monotonic_s()
+        if now_s >= self._room_due_s:
+            self._room_due_s = now_s + _ROOM_S
+            self.keep_room()
         print_ = quick.fingerprint()
         moved = self._last is None or print_.relations != self._last.relations
         if moved or now_s >= self._reload_due_s:
@@ -160,6 +170,19 @@ class ServerWatch:
                 self._places[dbid].written = written
         self._last = print_
         return self._visit(quick, wanted, gone, now_s)
+
+    def keep_room(self) -> None:
+        """End sessions of tenants that take so many locks that nobody else could work on this server."""
+        if self._quick is None or not self._places:
+            return
+        tenants = {dbid: place.tenant for dbid, place in self._places.items()}
+        for one in to_end(self._quick.held(tenants), self._quick.lock_capacity, tenants):
+            try:
+                self._quick.end(one)
+            except psycopg.errors.InsufficientPrivilege:
+                _LOG.warning("Tenant %d holds %d locks; its session may not be ended.", tenants[one.dbid], one.locks)
+            else:
+                _LOG.warning("Ended a session of tenant %d that held %d locks.", tenants[one.dbid], one.locks)
 
     def _visit(self, quick: QuickLook, wanted: dict[int, set[int]], gone: set[Pair], now_s: float) -> float:
         for dbid, place in self._places.items():

@@ -12,6 +12,7 @@ from typing import Final, LiteralString
 
 from psycopg.rows import DictRow
 
+from belvedere.stores.crowding import Held
 from belvedere.stores.model import Column, RelationKind, Seen, Server
 from belvedere.stores.wire import Connection, connect
 
@@ -77,6 +78,23 @@ WHERE locktype = 'relation' AND database = ANY(%s::oid[]) AND mode = ANY(ARRAY[
     'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'])
 """
 
+# Functions and no view: a view reads shared catalogues, whose locks need room in the very table that may be full.
+_HELD: Final[LiteralString] = """
+SELECT a.pid, a.datid::bigint AS dbid, count(*) AS locks FROM pg_lock_status() l
+JOIN pg_stat_get_activity(NULL) a ON a.pid = l.pid
+WHERE NOT l.fastpath AND a.datid = ANY(%s::oid[]) AND a.usesysid <> %s::oid GROUP BY 1, 2
+"""
+
+_ROOM: Final[LiteralString] = """
+SELECT current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) AS locks,
+    (SELECT oid::bigint FROM pg_roles WHERE rolname = current_user) AS own
+"""
+
+_END: Final[LiteralString] = """
+SELECT pg_terminate_backend(a.pid) AS ended FROM pg_stat_get_activity(%s) a WHERE a.datid = %s::oid
+"""
+
 # pg_inherits is walked by hand: pg_partition_tree would take locks that a tenant can hold.
 _RELATIONS: Final[LiteralString] = """
 WITH RECURSIVE wanted AS (
@@ -127,6 +145,10 @@ class QuickLook:
         """Connect, and make the temporary tables."""
         self._connection = connect(server, options=GUARD)
         self._connection.execute(_TEMPORARY)
+        room = self._connection.execute(_ROOM).fetchone()
+        assert room is not None  # noqa: S101  (a SELECT without FROM has one row)
+        self.lock_capacity: int = room["locks"]
+        self._own: int = room["own"]
         self._by_database: dict[int, tuple[int, int | None]] = {}
 
     def close(self) -> None:
@@ -174,6 +196,19 @@ class QuickLook:
         """Return relations that an open transaction writes to or holds."""
         found = self._connection.execute(_LOCKED, [list(databases)])
         return {(row["dbid"], row["oid"]) for row in found}
+
+    def held(self, databases: Iterable[int]) -> list[Held]:
+        """Return who holds how many places of the server's lock table, in these databases, besides ourselves."""
+        found = self._connection.execute(_HELD, [list(databases), self._own])
+        return [Held(row["pid"], row["dbid"], row["locks"]) for row in found]
+
+    def end(self, one: Held) -> None:
+        """End a session, if it is still the one that was seen.
+
+        Raises:
+            psycopg.errors.InsufficientPrivilege: the provisioning login may not, or it is a superuser's.
+        """
+        self._connection.execute(_END, [one.pid, one.dbid])
 
     def known(self, pairs: Iterable[Pair]) -> set[Pair]:
         """Return those of these relations that the quick look knows: others belong to a superuser."""
