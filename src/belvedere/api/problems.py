@@ -11,13 +11,12 @@ import msgspec
 from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
-from belvedere.kernel.errors import BelvedereError, Rejected
+from belvedere.kernel.errors import BelvedereError, NotFound, Rejected
 
 CONTENT_TYPE: Final = "application/problem+json"
 
 _AT: Final = re.compile(r" - at `\$?\.?(?P<field>[^`]*)`\Z")
 _NAMED: Final = re.compile(r"field `(?P<field>[^`]+)`")
-_SLUGS: Final = {404: "not-found", 405: "method", 413: "too-large", 414: "too-long", 415: "media-type", 400: "rejected"}
 
 
 class TooLarge(Rejected):
@@ -48,6 +47,9 @@ class Reused(Rejected):
     code = "idempotency-key-reused"
 
 
+_KINDS: Final = {404: NotFound, 405: Method, 413: TooLarge, 415: MediaType}
+
+
 def of(error: BelvedereError) -> Response:
     """Render one of ours."""
     members = {"hint": error.hint, "field": error.field} | error.extra
@@ -63,7 +65,8 @@ def of(error: BelvedereError) -> Response:
 def of_http(error: HTTPException) -> Response:
     """Render what Flask or werkzeug refused before a handler was reached."""
     status = error.code or 500
-    response = document(status, _SLUGS.get(status, "http"), error.description or HTTPStatus(status).phrase, {})
+    kind = _KINDS.get(status, BelvedereError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Rejected)
+    response = document(status, kind.code, error.description or HTTPStatus(status).phrase, {})
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value
@@ -72,7 +75,7 @@ def of_http(error: HTTPException) -> Response:
 
 def unexpected() -> Response:
     """Render what nobody foresaw: nothing about it but the request id, which leads to the log."""
-    return document(500, "error", "Something broke here. The log has it under this request id.", {})
+    return document(500, BelvedereError.code, "Something broke here. The log has it under this request id.", {})
 
 
 def document(status: int, slug: str, detail: str, members: dict[str, Any]) -> Response:

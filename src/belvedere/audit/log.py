@@ -104,19 +104,20 @@ class Chain:
             Later: it cannot be written (`history-unwritable`; what was written of it is taken back), or it may
                 stand in the file but cannot be flushed (`history-unflushed`).
         """
-        problem = "history-unwritable"
+        written: Written | None = None
         try:
             with self._write_lock:
                 self._make_room()
                 written = self._write(body)
                 mine, descriptor = self._appended, self._descriptor
-            problem = "history-unflushed"
             if durable:
                 self._flush(mine, descriptor)
         except OSError as error:
             message = f"The history cannot be written ({error.strerror}), so nothing is done."
             hint = f"Make room or give access: {self.folder}"
-            raise Later(message, retry_in_s=30.0, code=problem, hint=hint) from error
+            raise Later(
+                message, retry_in_s=30.0, code="history-unflushed" if written else "history-unwritable", hint=hint
+            ) from error
         return written
 
     def close(self) -> None:

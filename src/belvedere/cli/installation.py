@@ -305,6 +305,6 @@ def reset(*, yes: bool) -> None:
         typed = click.prompt(f"Type the folder's name ({values.home_path.name}) to delete all this", err=True)
         if typed != values.home_path.name:
             message = "Nothing was deleted: the name differs."
-            raise Rejected(message, code="not-confirmed")
+            raise Rejected(message, code="confirm")
     erase(values)
     output.show({"deleted": True}, f"Deleted {values.home_path}.")

@@ -44,7 +44,7 @@ def services(settings: Settings | None = None) -> "Generator[Services]":
     chosen = settings or load()
     if chosen.home_path.exists() and not os.access(chosen.home_path, os.W_OK | os.X_OK):
         message = f"The home {chosen.home_path} belongs to another user."
-        raise Rejected(message, hint="run the command as that user, or set BELVEDERE_HOME", code="home")
+        raise Rejected(message, hint="run the command as that user, or set BELVEDERE_HOME", code="home-owner")
     control_url(chosen)
     if source(chosen) == EMBEDDED:
         from belvedere.node.home import running

@@ -227,7 +227,7 @@ def _must_be_there(connection: Connection, serial: int) -> None:
 def _must_match(version: int, expected: int | None, name: str) -> None:
     if expected is not None and expected != version:
         message = f"{name} is at version {version}, not {expected}: somebody changed it meanwhile. Read it again."
-        raise Conflict(message, code="version", field="version")
+        raise Conflict(message, field="version")
 
 
 def _here(kept: Credential | None, key: str) -> Credential:

@@ -252,7 +252,7 @@ class Accounts:
         operator = store.operator(connection, name)
         if operator is None:
             message = "There is no such operator."
-            raise NotFound(message, code="no-operator")
+            raise NotFound(message)
         return operator
 
     def _changeable(self, connection: Connection, name: str, *, keeps_admin: bool) -> Operator:

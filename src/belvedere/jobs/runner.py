@@ -26,7 +26,7 @@ from belvedere.jobs.ownership import Ownership
 from belvedere.jobs.rescue import Rescuer
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import Connection, Database
-from belvedere.kernel.errors import Later, Rejected, Stuck
+from belvedere.kernel.errors import BelvedereError, Later, Rejected, Stuck
 from belvedere.kernel.failpoints import failpoint
 
 _POLL_S: Final = 0.5
@@ -216,7 +216,8 @@ class Runner:
         delay_s = min(2.0**taken.failures, _LONGEST_DELAY_S)
         if job is None:
             error = f"No runner knows the job {taken.name}. Start runners of the present version."
-            return _Outcome(error, "unknown-job", None if taken.failures >= _UNKNOWN_ATTEMPTS else delay_s, failed=True)
+            in_s = None if taken.failures >= _UNKNOWN_ATTEMPTS else delay_s
+            return _Outcome(error, code="unknown-job", in_s=in_s, failed=True)
         try:
             job.run(taken.key)
         except Later as later:
@@ -228,7 +229,7 @@ class Runner:
             # The message of an unforeseen error may hold anything, so it goes to the log alone, which masks.
             said = f"Unexpected {type(error).__name__} in {taken.name}. The log has more under job_id {taken.id}."
             last = taken.failures + 1 >= job.most_attempts
-            return _Outcome(said, "unexpected", None if last else delay_s, failed=True)
+            return _Outcome(said, code=BelvedereError.code, in_s=None if last else delay_s, failed=True)
         return None
 
     def _settle(self, taken: _Taken, outcome: _Outcome | None) -> None:
@@ -271,7 +272,7 @@ class Runner:
                 if job not in held:
                     store.again(
                         connection, job, self._owner.worker, lock, in_s=0.0, error="Its runner lost it.",
-                        code="stray", failed=False,
+                        code="runner-died", failed=False,
                     )
 
     def _give_up(self, why: str) -> None:

@@ -94,7 +94,7 @@ def _must_be_new(settings: Settings) -> None:
     if read_control(settings) is not None or (settings.home_path / "postgres").exists():
         message = f"The home {settings.home_path} holds an installation already."
         hint = "restore into another one: BELVEDERE_HOME=folder belvedere restore FILE"
-        raise Rejected(message, hint=hint, code="home")
+        raise Rejected(message, hint=hint, code="home-taken")
 
 
 def _unpack(settings: Settings, origin: Source, manifest: Manifest, scratch: Path) -> None:

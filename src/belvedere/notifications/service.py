@@ -38,11 +38,8 @@ MOST_PATIENCE: Final = timedelta(hours=24)
 """A message that could not go out for so long is given up, also when the channel only ever asked to wait."""
 
 _PAUSES_S: Final = (3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0)
-_MENDABLE: Final = (
-    "slack-invalid-auth", "slack-not-authed", "slack-account-inactive", "slack-token-revoked", "slack-token-expired",
-    "slack-channel-not-found", "slack-not-in-channel", "slack-is-archived", "slack-missing-scope",
-    "slack-not-allowed-token-type", "no-channel",
-)
+_MENDABLE: Final = ("slack-token", "slack-channel", "slack-scope", "no-channel")
+"""Problems that other credentials mend."""
 
 ReadCredential = Callable[[int, str], Secret | None]
 """Return a tenant's credential by its key, or None."""

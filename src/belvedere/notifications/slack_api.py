@@ -16,28 +16,45 @@ from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.notifications.model import RateLimited
 
-_RENEW_HINT: Final = "Put a working bot token (`xoxb-...`) into the credential SLACK_BOT_TOKEN, then send again."
-_CHANNEL_HINT: Final = "Put the channel's ID (not its name) into the credential SLACK_CHANNEL_ID, then send again."
-_INVITE_HINT: Final = "Write `/invite @<the app>` in that channel, then send again."
 
-_MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
-    "invalid_auth": ("Slack does not know the bot token.", _RENEW_HINT),
-    "not_authed": ("Slack got no bot token.", _RENEW_HINT),
-    "account_inactive": ("The bot token belongs to a deleted user or workspace.", _RENEW_HINT),
-    "token_revoked": ("The bot token was revoked.", _RENEW_HINT),
-    "token_expired": ("The bot token has expired.", _RENEW_HINT),
-    "not_allowed_token_type": ("Slack wants another kind of token for this.", _RENEW_HINT),
-    "channel_not_found": ("Slack does not know the channel, or it is private and the bot is not in it.", _CHANNEL_HINT),
-    "not_in_channel": ("The bot is not in the channel.", _INVITE_HINT),
-    "is_archived": ("The channel is archived.", _CHANNEL_HINT),
-    "restricted_action": ("The workspace does not let the bot post there.", "Ask the workspace's admin."),
-    "missing_scope": ("The bot token lacks a scope.", "Add the scope to the Slack app and install it again."),
-    "file_uploads_disabled": ("The workspace has switched off uploads.", "Ask the workspace's admin."),
-    "file_upload_size_restricted": ("The picture is larger than the workspace allows.", "Lower CAPTURE_FRAMES."),
-    "file_type_not_allowed": ("The workspace allows no GIF files.", "Ask the workspace's admin."),
-    "storage_limit_reached": ("The workspace's storage is full.", "Ask the workspace's admin."),
-    "method_deprecated": ("Slack has retired this call.", "Use a newer Belvedere."),
+@dataclass(frozen=True, slots=True)
+class _Remedy:
+    """What mends a refusal, and the type of problem that says so at length."""
+
+    hint: str
+    code: str = "slack-refused"
+
+
+_RENEW: Final = _Remedy(
+    "Put a working bot token (`xoxb-...`) into the credential SLACK_BOT_TOKEN, then send again.", code="slack-token"
+)
+_CHANNEL: Final = _Remedy(
+    "Put the channel's ID (not its name) into the credential SLACK_CHANNEL_ID, then send again.", code="slack-channel"
+)
+_INVITE: Final = _Remedy("Write `/invite @<the app>` in that channel, then send again.", code="slack-channel")
+_SCOPE: Final = _Remedy("Add the scope to the Slack app and install it again.", code="slack-scope")
+_ADMIN: Final = _Remedy("Ask the workspace's admin.", code="slack-workspace")
+_SMALLER: Final = _Remedy("Lower CAPTURE_FRAMES.", code="slack-workspace")
+
+_MEANINGS: Final[Mapping[str, tuple[str, _Remedy]]] = {
+    "invalid_auth": ("Slack does not know the bot token.", _RENEW),
+    "not_authed": ("Slack got no bot token.", _RENEW),
+    "account_inactive": ("The bot token belongs to a deleted user or workspace.", _RENEW),
+    "token_revoked": ("The bot token was revoked.", _RENEW),
+    "token_expired": ("The bot token has expired.", _RENEW),
+    "not_allowed_token_type": ("Slack wants another kind of token for this.", _RENEW),
+    "channel_not_found": ("Slack does not know the channel, or it is private and the bot is not in it.", _CHANNEL),
+    "not_in_channel": ("The bot is not in the channel.", _INVITE),
+    "is_archived": ("The channel is archived.", _CHANNEL),
+    "restricted_action": ("The workspace does not let the bot post there.", _ADMIN),
+    "missing_scope": ("The bot token lacks a scope.", _SCOPE),
+    "file_uploads_disabled": ("The workspace has switched off uploads.", _ADMIN),
+    "file_upload_size_restricted": ("The picture is larger than the workspace allows.", _SMALLER),
+    "file_type_not_allowed": ("The workspace allows no GIF files.", _ADMIN),
+    "storage_limit_reached": ("The workspace's storage is full.", _ADMIN),
+    "method_deprecated": ("Slack has retired this call.", _Remedy("Use a newer Belvedere.")),
 }
+_UNKNOWN: Final = _Remedy("Look the word up in Slack's documentation.")
 _PASSING: Final = frozenset({
     "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org",
 })
@@ -52,9 +69,9 @@ class SlackRefused(Stuck):
 
     code = "slack-refused"
 
-    def __init__(self, detail: str, *, hint: str, reason: str) -> None:
-        """Keep Slack's own word for it in `reason`, and in the problem type."""
-        super().__init__(detail, hint=hint, code=f"slack-{reason.replace('_', '-')}")
+    def __init__(self, detail: str, *, hint: str, reason: str, code: str | None = None) -> None:
+        """Keep Slack's own word for it in `reason`; the problem type tells only what mends it."""
+        super().__init__(detail, hint=hint, code=code)
         self.reason = reason
 
 
@@ -164,8 +181,7 @@ def _refused(body: Mapping[str, Any], method: str) -> Later | SlackRefused:
         return RateLimited(f"Slack asked to wait before {method}.", retry_in_s=30.0)
     if reason in _PASSING:
         return Later(f"Slack could not do {method} right now ({reason}).", code="slack-away")
-    unknown = (f"Slack refused {method}: {reason}.", "Look the word up in Slack's documentation.")
-    text, hint = _MEANINGS.get(reason, unknown)
+    text, remedy = _MEANINGS.get(reason, (f"Slack refused {method}: {reason}.", _UNKNOWN))
     if reason == "missing_scope":
         text = f"The bot token lacks the scope `{str(body.get('needed', 'unknown'))[:80]}` for {method}."
-    return SlackRefused(text, hint=hint, reason=reason)
+    return SlackRefused(text, hint=remedy.hint, reason=reason, code=remedy.code)

@@ -108,7 +108,7 @@ class _Take:
             still = self._still()
             reason = "; ".join(self.missing) or "it was still busy with the tour"
             message = f"Not ready after {self.shape.timeout_s:g} s: {reason}."
-            raise CaptureFailed(message, still=still, code="not-ready") from None
+            raise CaptureFailed(message, still=still, code=Overdue.code) from None
         except Later as error:
             if isinstance(error, Gone | CaptureFailed):
                 raise
@@ -164,7 +164,7 @@ class _Take:
             return False
         if self.crashed:
             message = "The page crashed in the browser."
-            raise CaptureFailed(message, code="page-crashed")
+            raise CaptureFailed(message, code=Gone.code)
         if self.status is not None and self.status not in _OK:
             message = f"The portal answered {self.status} for the page."
             raise CaptureFailed(message, still=self._still(), code="page-status")

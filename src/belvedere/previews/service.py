@@ -297,7 +297,7 @@ class Previews:
     def _give_up(self, connection: Connection, subject: Subject, preview: Preview) -> None:
         error = f"{preview.attempts} tries were begun and their runner ended each time before the picture was there."
         if store.end_failed(
-            connection, preview.id, preview.attempts, error=error, code="runner-lost", png_path=None, next_try_at=None,
+            connection, preview.id, preview.attempts, error=error, code="runner-died", png_path=None, next_try_at=None,
             now=self._now(),
         ):
             self._notifications.announce(connection, _announcement(subject, None, preview.png_path, error))

@@ -75,13 +75,13 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
         most = services().settings.max_body_bytes
-        return _ours_as(413, f"At most {most:,} bytes are read.", "too-large")
+        return _ours_as(413, f"At most {most:,} bytes are read.", code="too-large")
     if status == NotFound.status:
         return _ours(NotFound())
-    return _ours_as(status, _DETAILS.get(status, error.name), "rejected")
+    return _ours_as(status, _DETAILS.get(status, error.name), code=Rejected.code)
 
 
-def _ours_as(status: int, detail: str, code: str) -> Response:
+def _ours_as(status: int, detail: str, *, code: str) -> Response:
     return _answer(
         Failure(
             status, _TITLES.get(status, "It did not work"), detail, _NEXT.get(status, ""), code, g.get("request_id", "")
@@ -94,7 +94,7 @@ def _unforeseen(error: Exception) -> Response:
     return _ours_as(
         500,
         "The mistake is in the log, under the request id below. Nothing was changed that the history does not show.",
-        "error",
+        code=BelvedereError.code,
     )
 
 

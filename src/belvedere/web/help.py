@@ -6,7 +6,7 @@ from typing import Final
 from flask import Blueprint, Response, make_response
 
 from belvedere.web import context
-from belvedere.web.problem_texts import PROBLEMS, Problem
+from belvedere.web.problem_texts import PROBLEMS, SUBJECTS, Problem
 
 blueprint = Blueprint("help", __name__)
 
@@ -38,7 +38,7 @@ WORDS: Final = (
 @blueprint.get("/help")
 def help_page() -> Response:
     """Show shortcuts and words."""
-    return context.page("help.html", words=WORDS, problems=sorted(PROBLEMS.items()))
+    return context.page("help.html", words=WORDS, subjects=SUBJECTS)
 
 
 @blueprint.get("/problems/<code>")

@@ -74,7 +74,7 @@ def test_mended_credentials_send_what_failed(room, workspace) -> None:
     right, workspace.token = workspace.token, "xoxb-new"
     room.announce()
     room.settle()
-    assert (room.only().state, room.only().code) == ("failed", "slack-invalid-auth")
+    assert (room.only().state, room.only().code) == ("failed", "slack-token")
     workspace.token = right
     room.service.check("1")
     room.settle()
