@@ -17,7 +17,7 @@ up: $(READY) ## install what is missing and start everything; Ctrl-C stops it
 	@exec $(BIN)/belvedere up
 
 test: $(DEV) ## install what is missing and run all tests
-	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-crash: $(DEV) ## die at every failpoint in turn, start again, and check that nothing is lost or doubled
 	@BELVEDERE_CRASH=all exec $(BIN)/pytest -n $(WORKERS) tests/crash $$(grep -rl BELVEDERE_FAILPOINT tests/unit)
