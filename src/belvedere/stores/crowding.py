@@ -35,7 +35,8 @@ def to_end(held: Iterable[Held], capacity: int, tenants: Mapping[int, int]) -> l
     for one in held:
         by_tenant[tenants[one.dbid]].append(one)
     totals = {tenant: sum(one.locks for one in sessions) for tenant, sessions in by_tenant.items()}
-    left, ended = sum(totals.values()), []
+    left = sum(totals.values())
+    ended: list[Held] = []
     for tenant in sorted(totals, key=lambda tenant: -totals[tenant]):
         for one in sorted(by_tenant[tenant], key=lambda one: -one.locks):
             if left <= capacity * TENANTS_SHARE:
