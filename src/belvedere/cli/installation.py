@@ -204,6 +204,15 @@ def jobs() -> None:
         services.close()
 
 
+@click.command()
+def gateway() -> None:
+    """Serve the query gateway of a shared Grafana, alone."""
+    settings = _part("gateway")
+    from belvedere.node.gateway import serve
+
+    serve(settings)
+
+
 def _part(name: str) -> Settings:
     """Make this process a part: logging, and, without a supervisor, the database brought up to date."""
     from belvedere.kernel.control import EMBEDDED, control_url, source

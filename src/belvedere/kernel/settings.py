@@ -276,6 +276,37 @@ class Settings:
     grafana_api_key: Secret = _secret("GRAFANA_API_KEY", "Its API key.", section=_GRAFANA)
     grafana_user: str = _text("GRAFANA_USER", "", "Its administrator.", section=_GRAFANA)
     grafana_password: Secret = _secret("GRAFANA_PASSWORD", "That administrator's password.", section=_GRAFANA)
+    gateway: bool = _bool(
+        "BELVEDERE_GATEWAY", "Run the query gateway of a shared Grafana as a part.", default=False, section=_GRAFANA
+    )
+    gateway_host: str = _text(
+        "BELVEDERE_GATEWAY_HOST", "127.0.0.1", "Address that the query gateway listens on.", section=_GRAFANA
+    )
+    gateway_port: int = _int("BELVEDERE_GATEWAY_PORT", 8051, "Port that it listens on.", section=_GRAFANA)
+    gateway_secret: Secret = _secret(
+        "BELVEDERE_GATEWAY_SECRET",
+        "Secret by which Grafana proves itself to it. Empty: derived from the sealing key.",
+        section=_GRAFANA,
+    )
+    gateway_issuer: str = _text(
+        "BELVEDERE_GATEWAY_ISSUER",
+        "",
+        "Root URL of the shared Grafana as its identity tokens say it. Empty: GRAFANA_BASE_URL.",
+        section=_GRAFANA,
+    )
+    gateway_organisation: int = _int(
+        "BELVEDERE_GATEWAY_ORGANISATION",
+        0,
+        "Number of the shared organisation whose members are answered. 0: nobody.",
+        section=_GRAFANA,
+    )
+    gateway_rows: int = _int("BELVEDERE_GATEWAY_ROWS", 1_000_000, "Most rows of one answer of it.", section=_GRAFANA)
+    gateway_bytes: int = _int(
+        "BELVEDERE_GATEWAY_BYTES", 268_435_456, "Most bytes of one answer of it.", section=_GRAFANA
+    )
+    gateway_at_once: int = _int(
+        "BELVEDERE_GATEWAY_AT_ONCE", 4, "Queries of one tenant that it runs at one time.", section=_GRAFANA
+    )
 
     job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS)
 

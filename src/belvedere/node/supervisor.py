@@ -79,6 +79,8 @@ class Supervisor:
 
     def _start(self) -> None:
         must_be_free(self._settings.host, self._settings.port)
+        if self._settings.gateway:
+            must_be_free(self._settings.gateway_host, self._settings.gateway_port, "BELVEDERE_GATEWAY_PORT")
         self._publish("starting")
         if source(self._settings) == EMBEDDED:
             self._postgres = EmbeddedPostgres(self._home.path, programs=self._settings.postgres_binaries)
@@ -105,6 +107,10 @@ class Supervisor:
 
         self._web = part("web", "web", ready=lambda: answers(settings.host, settings.port))
         self._parts = [self._web, part("jobs", "jobs")]
+        if settings.gateway:
+            self._parts.append(
+                part("gateway", "gateway", ready=lambda: answers(settings.gateway_host, settings.gateway_port))
+            )
         if settings.sample and not self._mark("sample-loaded").exists():
             self._parts.append(part("sample", "sample", "load", once=True))
         # The page first: on two cores the others would delay it.
@@ -243,8 +249,8 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def must_be_free(host: str, port: int) -> None:
-    """Refuse an address that the portal cannot listen on.
+def must_be_free(host: str, port: int, setting: str = "PORT") -> None:
+    """Refuse an address that a part cannot listen on; `setting` names the one that holds the port.
 
     Raises:
         Conflict: another program has it.
@@ -257,11 +263,11 @@ def must_be_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except PermissionError:
             message = f"Port {port} needs root."
-            raise Rejected(message, hint=f"PORT={port + 8000} belvedere up", code="port") from None
+            raise Rejected(message, hint=f"{setting}={port + 8000} belvedere up", code="port") from None
         except OSError as error:
             if error.errno == 98:  # noqa: PLR2004  (EADDRINUSE)
                 message = f"Port {port} on {host} is taken by another program."
-                raise Conflict(message, hint=f"PORT={port + 1} belvedere up", code="port") from None
+                raise Conflict(message, hint=f"{setting}={port + 1} belvedere up", code="port") from None
             message = f"This machine cannot listen on {host}:{port}. {error.strerror}"
             hint = "set HOST to 127.0.0.1 or to an address of this machine"
             raise Rejected(message, hint=hint, code="host") from None
