@@ -7,19 +7,30 @@ from dataclasses import dataclass
 
 from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
+from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
+from belvedere.gateway.grafana import GrafanaKeys
+from belvedere.gateway.identities import LinkedIdentities
+from belvedere.gateway.idtoken import Expected, IdTokens
+from belvedere.gateway.model import Limits
+from belvedere.gateway.secret import secrets_of
+from belvedere.gateway.service import Gateway
 from belvedere.identity import jobs as identity_jobs
 from belvedere.identity.accounts import Accounts
 from belvedere.identity.flash import Flashes
+from belvedere.identity.members.invitations import Invitations
+from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
 from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
+from belvedere.kernel.clock import utc_now
 from belvedere.kernel.control import control_url
 from belvedere.kernel.db import Database
+from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.notifications import jobs as notification_jobs
 from belvedere.notifications.service import Notifications
@@ -56,6 +67,8 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     tokens: Tokens
+    members: Members
+    invitations: Invitations
     flash: Flashes
     vault: Vault
     credentials: Credentials
@@ -66,6 +79,23 @@ class Services:
     viewer: Viewer
     notifications: Notifications
     previews: Previews
+    identities: LinkedIdentities
+
+    def gateway(self) -> Gateway:
+        """Make the query gateway of a shared Grafana, for the process that serves it."""
+        settings = self.settings
+        keys = GrafanaKeys(settings.grafana_url)
+        expected = Expected(settings.gateway_issuer or settings.grafana_url, settings.gateway_organisation)
+        return Gateway(
+            stores=self.stores, identities=self.identities, history=self.history,
+            tokens=IdTokens(find_key=keys.find, expected=expected, now=utc_now), secrets=self.gateway_secrets(),
+            limits=Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once),
+            longest_s=settings.tenant_statement_timeout_s,
+        )
+
+    def gateway_secrets(self) -> list[Secret]:
+        """Return what Grafana proves itself to the gateway with; the first is the one to hand out."""
+        return secrets_of(self.settings.gateway_secret, source_of(self.settings))
 
     @property
     def jobs(self) -> list[Job]:
@@ -108,6 +138,8 @@ def build(settings: Settings) -> Services:
     accounts = Accounts(database=database, history=history)
     sessions = Sessions(database=database, history=history, idle_hours=settings.session_hours)
     tokens = Tokens(database=database, history=history)
+    members = Members(database=database, history=history, queue=queue)
+    invitations = Invitations(database=database, history=history, members=members)
     flash = Flashes(database=database, history=history)
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
@@ -138,9 +170,10 @@ def build(settings: Settings) -> Services:
     )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
-        tokens=tokens, flash=flash, vault=vault, credentials=credentials, tenants=tenants, stores=stores,
+        tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials, tenants=tenants, stores=stores,
         workspaces=workspaces, dashboards=dashboards, viewer=viewer, notifications=notifications,
         previews=previews,
+        identities=LinkedIdentities(database=database, history=history, tenants=tenants),
     )
 
 

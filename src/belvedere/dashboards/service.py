@@ -161,7 +161,7 @@ class Dashboards:
             Rejected: there is no such template, a column that it needs is missing, or no reason is given.
         """
         current = self.get(actor, dashboard_id)
-        actor.must(Role.OPERATOR, current.tenant_id)
+        actor.must(Role.EDITOR, current.tenant_id)
         why = self.why(actor, current.id)
         if template:
             _check_override(why, template, reason)
@@ -183,7 +183,7 @@ class Dashboards:
         Raises:
             NotFound: the tenant has no such database, or it has no such table yet.
         """
-        actor.must(Role.OPERATOR, serial)
+        actor.must(Role.EDITOR, serial)
         facts = next((one for one in self._stores.list(actor, serial) if one.database == database), None)
         if facts is None:
             message = f"There is no database `{database}` here."

@@ -1,6 +1,7 @@
-"""Operators' accounts: the first one, signing in, passwords, roles.
+"""Operators' accounts: the first one, passwords, roles; and signing in, which operators and members do alike.
 
-What is not here: what stays in the browser (`sessions.py`), how passwords are kept (`passwords.py`).
+What is not here: what stays in the browser (`sessions.py`), how passwords are kept (`passwords.py`), how somebody
+becomes a member (`members/`).
 """
 
 import re
@@ -9,11 +10,13 @@ from typing import Final
 
 from belvedere.audit.model import History
 from belvedere.identity import store
-from belvedere.identity.model import ONE_SIGN_IN, Created, Operator
+from belvedere.identity.members import store as members
+from belvedere.identity.members.model import Person
+from belvedere.identity.model import ONE_SIGN_IN, Account, Created, Operator
 from belvedere.identity.passwords import Passwords, acceptable, generated
 from belvedere.identity.sessions import cookie_hash
 from belvedere.identity.throttle import Throttle
-from belvedere.kernel.actor import SYSTEM, Actor, Role
+from belvedere.kernel.actor import OPERATOR_ROLES, SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Connection, Database
 from belvedere.kernel.errors import Conflict, NotFound, Rejected, Unauthenticated
@@ -24,6 +27,7 @@ from belvedere.kernel.secret import Secret
 FIRST_NAME: Final = "admin"
 """Name of the operator that is made at first start."""
 
+_SIGN_IN: Final[dict[type[Account], str]] = {Operator: "operator.sign-in", Person: "member.sign-in"}
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,47}")
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
@@ -71,10 +75,10 @@ class Accounts:
 
     def sign_in(
         self, name: str, password: Secret, origin: str, *, door: str = "portal", request_id: str = ""
-    ) -> Operator:
+    ) -> Account:
         """Find out whether somebody is who they say. Opening the session is `Sessions.open`.
 
-        The answer takes as long and reads the same whether the name exists or not.
+        The answer takes as long and reads the same whether the name exists or not, and whose it is.
 
         Args:
             name: the name or e-mail address as typed.
@@ -85,24 +89,37 @@ class Accounts:
 
         Raises:
             TooMany: too many failures of this name or from this origin; carries how long to wait.
-            Unauthenticated: they do not belong together, or the account is closed.
+            Unauthenticated: they do not belong together, or the account is closed: a person's is without a tenant
+                to enter.
         """
         now = self._now()
         self._throttle.count(name, origin, now)
-        with self._database.transaction() as connection:
-            found = store.operator_for_sign_in(connection, name.strip())
+        found = self._find(name.strip())
         fits = self._passwords.matches(found[1] if found else None, password)
-        if found is None or not fits or found[0].disabled_at is not None:
+        if found is None or not fits or _is_closed(found[0]):
             self._refuse(found[0] if found else None, origin, door, request_id)
             raise Unauthenticated(ONE_SIGN_IN, code="sign-in")
-        operator, kept = found
-        actor = operator.actor(door=door, origin=origin, request_id=request_id)
-        with self._history.action(actor, "operator.sign-in", operator.name), self._database.transaction() as connection:
+        account, kept = found
+        actor = account.actor(door=door, origin=origin, request_id=request_id)
+        outdated = self._passwords.is_outdated(kept)
+        with (
+            self._history.action(actor, _SIGN_IN[type(account)], actor.name, tenant=actor.tenant),
+            self._database.transaction() as connection,
+        ):
             self._throttle.forgive(connection, name, origin)
-            store.touch_sign_in(connection, operator.id, now)
-            if self._passwords.is_outdated(kept):
-                store.rehash_password(connection, operator.id, kept, self._passwords.hash(password))
-        return operator
+            if isinstance(account, Operator):
+                store.touch_sign_in(connection, account.id, now)
+                if outdated:
+                    store.rehash_password(connection, account.id, kept, self._passwords.hash(password))
+            else:
+                members.touch_sign_in(connection, account.id, now)
+                if outdated:
+                    members.rehash_password(connection, account.id, kept, self._passwords.hash(password))
+        return account
+
+    def _find(self, name: str) -> tuple[Account, str] | None:
+        with self._database.transaction() as connection:
+            return store.operator_for_sign_in(connection, name) or members.person_for_sign_in(connection, name)
 
     def list(self, actor: Actor) -> list[Operator]:
         """Return all operators by name.
@@ -124,6 +141,20 @@ class Accounts:
         with self._database.transaction() as connection:
             return self._known(connection, name)
 
+    def own(self, actor: Actor) -> Account:
+        """Return the account of who is signed in: an operator's or a person's.
+
+        Raises:
+            NotFound: a token or a tenant's key asks; it has none.
+        """
+        if actor.person is None:
+            return self.get(actor, actor.name)
+        with self._database.transaction() as connection:
+            person = members.person(connection, actor.person)
+        if person is None:
+            raise NotFound
+        return person
+
     def create(
         self, actor: Actor, name: str, role: Role, *, email: str | None = None, password: Secret | None = None
     ) -> Created:
@@ -136,6 +167,7 @@ class Accounts:
         with self._history.action(actor, "operator.create", name, role=role):
             actor.must(Role.ADMIN)
             named, address = _name(name), _email(email)
+            _operators(role)
             if password is not None:
                 acceptable(password, named)
             chosen = password or generated()
@@ -144,7 +176,7 @@ class Accounts:
             with self._database.transaction() as connection:
                 store.lock_operators(connection)
                 for taken in filter(None, (named, address)):
-                    if store.operator_for_sign_in(connection, taken):
+                    if store.operator_for_sign_in(connection, taken) or members.person_for_sign_in(connection, taken):
                         message = f"{taken} exists. Choose another name."
                         raise Conflict(message, field="name" if taken == named else "email")
                 store.add_operator(connection, made, kept)
@@ -159,6 +191,7 @@ class Accounts:
         """
         with self._history.action(actor, "operator.set-role", name, role=role):
             actor.must(Role.ADMIN)
+            _operators(role)
             with self._database.transaction() as connection:
                 operator = self._changeable(connection, name, keeps_admin=role is Role.ADMIN)
                 store.set_role(connection, operator.id, role)
@@ -214,13 +247,12 @@ class Accounts:
             Rejected: `old` is wrong, or `new` is too easy to guess or the same.
             TooMany: too many wrong ones.
         """
-        with self._history.action(actor, "operator.change-password", actor.name) as ending:
-            actor.must(Role.VIEWER)
-            now = self._now()
-            with self._database.transaction() as connection:
-                found = store.operator_for_sign_in(connection, self._known(connection, actor.name).name)
+        verb = "operator.change-password" if actor.person is None else "member.change-password"
+        with self._history.action(actor, verb, actor.name, tenant=actor.tenant) as ending:
+            account, now = self.own(actor), self._now()
+            found = self._find(actor.name)
             self._throttle.count(actor.name, actor.origin, now)
-            if found is None or not self._passwords.matches(found[1], old):
+            if found is None or found[0].id != account.id or not self._passwords.matches(found[1], old):
                 message = "That is not your present password."
                 raise Rejected(message, code="password", field="old_password")
             acceptable(new, actor.name, field="new_password")
@@ -230,16 +262,20 @@ class Accounts:
             kept = self._passwords.hash(new)
             with self._database.transaction() as connection:
                 self._throttle.forgive(connection, actor.name, actor.origin)
-                store.set_password(connection, found[0].id, kept, now, must=False)
-                ended = store.end_sessions(connection, found[0].id, keep=cookie_hash(keep) if keep else None)
+                if isinstance(account, Operator):
+                    store.set_password(connection, account.id, kept, now, must=False)
+                else:
+                    members.set_password(connection, account.id, kept, now)
+                ended = store.end_sessions(connection, account.id, keep=cookie_hash(keep) if keep else None)
             ending.note(sessions_ended=ended)
 
-    def _refuse(self, operator: Operator | None, origin: str, door: str, request_id: str) -> None:
+    def _refuse(self, account: Account | None, origin: str, door: str, request_id: str) -> None:
         # Only a name that exists is written down: people type passwords into the name field.
-        name = operator.name if operator else "unknown name"
-        why = "disabled" if operator and operator.disabled_at else "wrong password" if operator else "no such name"
+        name = (account.name if isinstance(account, Operator) else account.login) if account else "unknown name"
+        why = "disabled" if account and _is_closed(account) else "wrong password" if account else "no such name"
+        verb = _SIGN_IN[type(account) if account else Operator]
         actor = Actor(name=name, role=Role.VIEWER, door=door, origin=origin, request_id=request_id)
-        self._history.refusal(actor, "operator.sign-in", name, why)
+        self._history.refusal(actor, verb, name, why)
 
     def _new(self, name: str, role: Role, email: str | None, by: str, *, must_change: bool) -> Operator:
         now: datetime = self._now()
@@ -263,6 +299,16 @@ class Accounts:
             message = f"{operator.name} is the last admin. Make another one first."
             raise Conflict(message, code="last-admin")
         return operator
+
+
+def _is_closed(account: Account) -> bool:
+    return account.disabled_at is not None if isinstance(account, Operator) else not account.places
+
+
+def _operators(role: Role) -> None:
+    if role not in OPERATOR_ROLES:
+        message = f"Operators are {', '.join(OPERATOR_ROLES[:-1])} or {OPERATOR_ROLES[-1]}; {role} is a member's role."
+        raise Rejected(message, field="role")
 
 
 def _name(name: str) -> str:

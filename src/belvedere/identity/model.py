@@ -1,12 +1,13 @@
 """What identity is about: operators, sessions, tokens, flash messages; and the rules that need nothing but values."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from belvedere.identity.members.model import Person, Place
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.secret import Secret
 
@@ -35,7 +36,8 @@ class Operator:
 class Session:
     """One signed-in browser.
 
-    `csrf` is what forms carry; it is derived from the cookie, so the database cannot give it away.
+    `csrf` is what forms carry; it is derived from the cookie, so the database cannot give it away. `places` are the
+    tenants of a member, by name; the session stands in one of them, and `actor` is confined to it.
     """
 
     id: UUID
@@ -47,6 +49,28 @@ class Session:
     origin: str
     agent: str
     must_change_password: bool = False
+    places: tuple[Place, ...] = ()
+
+    @property
+    def place(self) -> Place | None:
+        """The tenant that a member's session stands in; None for operators."""
+        return next((one for one in self.places if one.tenant == self.actor.tenant), None)
+
+    @property
+    def actors(self) -> tuple[Actor, ...]:
+        """Who this session may act as: an operator, or the member in each of its tenants."""
+        return tuple(self._in(one) for one in self.places) or (self.actor,)
+
+    def acting(self, reference: str) -> Actor:
+        """Return who acts at an address that names a tenant: a member acts there with the role there.
+
+        An address of somebody else's tenant leaves the actor where it stands, and services answer that there is no
+        such thing.
+        """
+        return next((self._in(one) for one in self.places if one.is_called(reference)), self.actor)
+
+    def _in(self, place: Place) -> Actor:
+        return replace(self.actor, tenant=place.tenant, role=place.role)
 
     def has_csrf(self, given: str) -> bool:
         """Tell, in constant time, whether a form came from a page of this session."""
@@ -74,6 +98,10 @@ class Token:
         if self.revoked_at is not None:
             return "off"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "ready"
+
+
+Account = Operator | Person
+"""Who signs in."""
 
 
 class Level(StrEnum):

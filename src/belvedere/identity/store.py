@@ -112,16 +112,19 @@ def touch_sign_in(connection: Connection, operator_id: UUID, now: datetime) -> N
 def add_session(connection: Connection, values: dict[str, object]) -> None:
     """Insert a session, and clear away those that ended long ago."""
     connection.execute(
-        "INSERT INTO session (id, cookie_hash, operator_id, origin, agent, created_at, seen_at, expires_at) VALUES "
-        "(%(id)s, %(cookie_hash)s, %(operator_id)s, %(origin)s, %(agent)s, %(now)s, %(now)s, %(expires_at)s)",
+        "INSERT INTO session (id, cookie_hash, operator_id, person_id, tenant_id, origin, agent, created_at, seen_at, "
+        "expires_at) VALUES (%(id)s, %(cookie_hash)s, %(operator_id)s, %(person_id)s, %(tenant_id)s, %(origin)s, "
+        "%(agent)s, %(now)s, %(now)s, %(expires_at)s)",
         values,
     )
     connection.execute("DELETE FROM session WHERE expires_at < %(now)s::timestamptz - interval '7 days'", values)
 
 
 _SESSION: Final[LiteralString] = (
-    "SELECT session.id, origin, agent, session.created_at, seen_at, expires_at, operator.name, operator.role, "
-    "operator.must_change_password FROM session JOIN operator ON operator.id = operator_id "
+    "SELECT session.id, origin, agent, session.created_at, seen_at, expires_at, session.tenant_id, person_id, "
+    "coalesce(operator.name, person.login) AS name, operator.role, "
+    "coalesce(operator.must_change_password, person.must_change_password) AS must_change_password "
+    "FROM session LEFT JOIN operator ON operator.id = operator_id LEFT JOIN person ON person.id = person_id "
 )
 
 
@@ -135,10 +138,11 @@ def session(connection: Connection, cookie_hash: bytes, now: datetime, idle_sinc
 
 
 def sessions_of(connection: Connection, name: str, now: datetime, idle_since: datetime) -> list[DictRow]:
-    """Return the sessions of an operator that have not ended, the last used first."""
+    """Return the sessions of an operator or a person that have not ended, the last used first."""
     return rows(
         connection,
-        _SESSION + "WHERE lower(operator.name) = lower(%s) AND expires_at > %s AND seen_at > %s ORDER BY seen_at DESC",
+        _SESSION + "WHERE lower(coalesce(operator.name, person.login)) = lower(%s) "
+        "AND expires_at > %s AND seen_at > %s ORDER BY seen_at DESC",
         [name, now, idle_since],
     )
 
@@ -148,24 +152,30 @@ def touch_session(connection: Connection, session_id: UUID, now: datetime, origi
     connection.execute("UPDATE session SET seen_at = %s, origin = %s WHERE id = %s", [now, origin, session_id])
 
 
+def move_session(connection: Connection, session_id: UUID, tenant: int) -> None:
+    """Let a member's session stand in another of its tenants."""
+    connection.execute("UPDATE session SET tenant_id = %s WHERE id = %s", [tenant, session_id])
+
+
 def end_session(connection: Connection, cookie_hash: bytes) -> bool:
     """Remove the session of a cookie; tell whether there was one."""
     return connection.execute("DELETE FROM session WHERE cookie_hash = %s", [cookie_hash]).rowcount > 0
 
 
 def end_own_session(connection: Connection, name: str, session_id: UUID) -> bool:
-    """Remove one session if it is that operator's; tell whether it was."""
+    """Remove one session if it is that account's; tell whether it was."""
     return connection.execute(
-        "DELETE FROM session USING operator WHERE session.id = %s AND operator.id = operator_id "
-        "AND lower(operator.name) = lower(%s)",
-        [session_id, name],
+        "DELETE FROM session WHERE id = %s AND (operator_id IN (SELECT id FROM operator WHERE lower(name) = lower(%s)) "
+        "OR person_id IN (SELECT id FROM person WHERE lower(login) = lower(%s)))",
+        [session_id, name, name],
     ).rowcount > 0
 
 
-def end_sessions(connection: Connection, operator_id: UUID, *, keep: bytes | None = None) -> int:
-    """Remove all sessions of an operator but the one with that cookie's hash."""
+def end_sessions(connection: Connection, account_id: UUID, *, keep: bytes | None = None) -> int:
+    """Remove all sessions of an operator or a person but the one with that cookie's hash."""
     return connection.execute(
-        "DELETE FROM session WHERE operator_id = %s AND cookie_hash IS DISTINCT FROM %s", [operator_id, keep]
+        "DELETE FROM session WHERE (operator_id = %s OR person_id = %s) AND cookie_hash IS DISTINCT FROM %s",
+        [account_id, account_id, keep],
     ).rowcount
 
 
@@ -232,14 +242,14 @@ def add_token(connection: Connection, made: Token, secret_hash: bytes, *, owner:
     )  # fmt: skip
 
 
-def add_fenced_token(connection: Connection, made: Token, secret_hash: bytes) -> None:
-    """Insert a tenant's token inside its fence, where operators cannot be seen."""
+def add_fenced_token(connection: Connection, made: Token, secret_hash: bytes, *, person: UUID | None) -> None:
+    """Insert a tenant's token inside its fence, where operators cannot be seen; `person` is the member it acts for."""
     connection.execute(
-        "INSERT INTO api_token (id, prefix, secret_hash, name, role, tenant_id, created_at, created_by, expires_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO api_token (id, prefix, secret_hash, name, role, tenant_id, created_at, created_by, expires_at, "
+        "person_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             made.id, made.prefix, secret_hash, made.name, made.role, made.tenant, made.created_at, made.created_by,
-            made.expires_at,
+            made.expires_at, person,
         ],
     )  # fmt: skip
 
@@ -248,9 +258,11 @@ def token_by_prefix(connection: Connection, prefix: str) -> DictRow | None:
     """Return what is needed to let a token in: one lookup by its unique prefix."""
     return one(
         connection,
-        "SELECT api_token.id, api_token.name, api_token.role, tenant_id, secret_hash, expires_at, revoked_at, "
-        "last_used_at, operator.role AS owner_role, operator.disabled_at AS owner_disabled_at FROM api_token "
-        "LEFT JOIN operator ON operator.id = operator_id WHERE prefix = %s",
+        "SELECT api_token.id, api_token.name, api_token.role, api_token.tenant_id, secret_hash, expires_at, "
+        "revoked_at, last_used_at, coalesce(operator.role, member.role) AS owner_role, "
+        "coalesce(operator.disabled_at, member.suspended_at) AS owner_disabled_at FROM api_token "
+        "LEFT JOIN operator ON operator.id = operator_id LEFT JOIN member "
+        "ON member.person_id = api_token.person_id AND member.tenant_id = api_token.tenant_id WHERE prefix = %s",
         [prefix],
     )
 

@@ -13,13 +13,16 @@ from typing import Final
 from belvedere.audit.model import History
 from belvedere.identity import store
 from belvedere.identity.model import Token
-from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.actor import OPERATOR_ROLES, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Forbidden, NotFound, Rejected
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id, opaque
 from belvedere.kernel.secret import Secret
+
+TOKEN_ROLES: Final = (Role.VIEWER, Role.EDITOR, Role.OPERATOR, Role.ADMIN)
+"""The roles of tokens that are confined to a tenant; those of the installation's are the operators'."""
 
 _PREFIX_LENGTH: Final = 10
 _SECRET_LENGTH: Final = 40
@@ -46,9 +49,9 @@ class Tokens:
             actor: who makes it. A person's token acts for that person: it ends with the account and never may
                 more than the person does. One made on the host stands for itself.
             name: what it is for; it stands in the history as `token:<name>`.
-            role: what it may do.
+            role: what it may do. No token is an owner, and only a tenant's is an editor.
             tenant: serial number of the one tenant that it is confined to; an actor confined to a tenant makes
-                tokens for that tenant only.
+                tokens for that tenant only, and must be an admin of it, or its own key.
             expires_at: when it ends; never, if absent.
 
         Returns:
@@ -62,8 +65,8 @@ class Tokens:
         with self._history.action(
             actor, "token.create", name, tenant=scope, role=role, expires_at=expires_at
         ) as ending:
-            actor.must(Role.VIEWER, scope)
-            self._check(actor, name, role, expires_at)
+            actor.must(Role.VIEWER if actor.tenant is None else Role.OPERATOR, scope)
+            self._check(actor, name, role, scope, expires_at)
             secret, now = opaque(_SECRET_LENGTH), self._now()
             made = Token(
                 id=new_id(), prefix=opaque(_PREFIX_LENGTH), name=name.strip(), role=role, tenant=scope, created_at=now,
@@ -74,7 +77,7 @@ class Tokens:
                     owner = actor.name if actor.door == "portal" else None
                     store.add_token(connection, made, _hash(secret), owner=owner)
                 else:
-                    store.add_fenced_token(connection, made, _hash(secret))
+                    store.add_fenced_token(connection, made, _hash(secret), person=actor.person)
                 failpoint("identity.token.before-commit")
             ending.note(id=made.id, prefix=made.prefix)
         return made, Secret(f"bvd_{made.prefix}_{secret}")
@@ -141,13 +144,18 @@ class Tokens:
             ending.note(name=token.name, id=token.id)
         return token
 
-    def _check(self, actor: Actor, name: str, role: Role, expires_at: datetime | None) -> None:
+    def _check(
+        self, actor: Actor, name: str, role: Role, scope: int | None, expires_at: datetime | None
+    ) -> None:
         if _NAME.fullmatch(name.strip()) is None:
             message = "Say in 1 to 80 characters what the token is for."
             raise Rejected(message, field="name")
         if expires_at is not None and expires_at <= self._now():
             message = "That end is in the past."
             raise Rejected(message, field="expires_at")
+        if role not in (OPERATOR_ROLES if scope is None else TOKEN_ROLES):
+            message = f"No token is {role} {'of the installation' if scope is None else 'of a tenant'}."
+            raise Rejected(message, field="role")
         if not actor.role.covers(role):
             message = f"You are {actor.role}; a token of yours cannot be {role}."
             raise Forbidden(message, field="role")

@@ -174,7 +174,7 @@ class Notifications:
             NotFound: there is no such delivery, or it is not the actor's to see.
         """
         old = self.get(actor, delivery_id)
-        actor.must(Role.OPERATOR, old.tenant_id)
+        actor.must(Role.EDITOR, old.tenant_id)
         with (
             self._history.action(actor, "delivery.send-again", old.title, tenant=old.tenant_id, delivery=str(old.id)),
             self._database.for_actor(actor) as connection,
@@ -191,7 +191,7 @@ class Notifications:
     def send_waiting(self, actor: Actor, *, tenant: int | None = None) -> int:
         """Try every waiting delivery now; return how many there are."""
         seen = tenant if tenant is not None else actor.tenant
-        actor.must(Role.OPERATOR, seen)
+        actor.must(Role.EDITOR, seen)
         with (
             self._history.action(actor, "delivery.send-waiting", "deliveries", tenant=seen) as ending,
             self._database.for_actor(actor) as connection,
@@ -204,7 +204,7 @@ class Notifications:
 
     def test(self, actor: Actor, tenant: int) -> Sequence[Check]:
         """Try a tenant's channels without sending a message. It may enter a public Slack channel."""
-        actor.must(Role.OPERATOR, tenant)
+        actor.must(Role.EDITOR, tenant)
         with self._history.action(actor, "delivery.test", "channels", tenant=tenant) as ending:
             slack = self._slack(tenant)
             if slack is None:

@@ -180,7 +180,7 @@ class Previews:
         subject = self._subjects(dashboard_id)
         if subject is None:
             raise NotFound
-        actor.must(Role.OPERATOR, subject.tenant)
+        actor.must(Role.EDITOR, subject.tenant)
         return subject
 
     # --- jobs ----------------------------------------------------------------------------------------------

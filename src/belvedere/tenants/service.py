@@ -30,6 +30,9 @@ Steps = list[StepRecord]
 Serials = list[int]
 """Said here because inside the class `list` is a verb."""
 
+Also = Callable[[Connection, int], None]
+"""What an upper room does with a new tenant's serial number in the transaction that makes it."""
+
 _MOST_SLUGS: Final = 10_000
 _SETTLED: Final = frozenset({TenantState.READY, TenantState.NEEDS_YOU, TenantState.PARTIAL})
 
@@ -44,10 +47,13 @@ class Tenants:
         self._queue = queue
         self.log = StepLog(database=database)
 
-    def create(self, actor: Actor, name: str, *, kind: str = Kind.TABLES) -> tuple[Tenant, Secret]:
+    def create(
+        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, also: Also | None = None
+    ) -> tuple[Tenant, Secret]:
         """Make a tenant and return it with its API key, which is shown this once.
 
-        Its databases and workspace follow as steps; `wait` waits for them.
+        Its databases and workspace follow as steps; `wait` waits for them. `also` is what an upper room keeps of the
+        new tenant in the same transaction, such as whom it invites first.
 
         Raises:
             Rejected: the name cannot be borne by a database; the reason says why.
@@ -62,6 +68,8 @@ class Tenants:
             with self._database.for_actor(actor) as connection:
                 serial = self._insert(connection, actor, name, chosen, api_key)
                 self.log.expect(connection, serial)
+                if also is not None:
+                    also(connection, serial)
                 self._queue.emit(connection, "tenant.created", str(serial))
                 signal(connection, f"tenant.{serial}", "tenants", "attention")
                 tenant = store.by_serial(connection, serial)
@@ -109,10 +117,10 @@ class Tenants:
             Rejected: `confirm` is not the tenant's name.
         """
         tenant = self.get(actor, ref)
-        actor.must(Role.ADMIN if actor.tenant is None else Role.OPERATOR, tenant.serial)
-        if actor.tenant is not None:
-            message = "A tenant's own key cannot delete the tenant. Ask an operator."
+        if actor.tenant is not None and actor.person is None:
+            message = "A tenant's own key cannot delete the tenant. An owner can, or an operator."
             raise Rejected(message)
+        actor.must(Role.OWNER, tenant.serial)
         if confirm not in {tenant.name, tenant.slug}:
             message = f"Type the tenant's name to delete it: {tenant.name}"
             raise Rejected(message, code="confirm", field="confirm")
