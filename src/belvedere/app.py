@@ -51,6 +51,7 @@ from belvedere.stores.wire import server_of
 from belvedere.tenants import jobs as tenant_jobs
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
+from belvedere.workspaces.grafana.wire import grafana_of, tier_of
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Viewer
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
@@ -119,6 +120,7 @@ class Services:
 
     def close(self) -> None:
         """Give back what is open."""
+        self.workspaces.close()
         self.stores.close()
         self.history.close()
         self.database.close()
@@ -139,17 +141,23 @@ def build(settings: Settings) -> Services:
     sessions = Sessions(database=database, history=history, idle_hours=settings.session_hours)
     tokens = Tokens(database=database, history=history)
     members = Members(database=database, history=history, queue=queue)
-    invitations = Invitations(database=database, history=history, members=members)
     flash = Flashes(database=database, history=history)
     vault = Vault.of(settings)
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
+    invitations = Invitations(database=database, history=history, members=members, tenants=tenants)
     stores = Stores(
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
         server=server_of(settings, control_url(settings)),
     )
     workspaces = Workspaces(
-        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database)
+        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
+        grafana=grafana_of(
+            settings, database=database, credentials=credentials, stores=stores,
+            # The dashboards room is made below: it publishes to this one.
+            publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
+        ),
+        tier=tier_of(settings),
     )
     dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url

@@ -9,6 +9,7 @@ REACTIONS: Final[Reactions] = {
     "tenant.changed": ["stores.provision", "workspaces.provision"],
     "stores.ready": ["workspaces.provision"],
     "workspace.ready": ["dashboards.reconcile-tenant"],
+    "workspace.moved": ["dashboards.readdress"],
     "tables.changed": ["dashboards.reconcile"],
     "dashboard.changed": ["previews.capture"],
     "dashboard.removed": ["previews.forget"],
@@ -18,5 +19,5 @@ REACTIONS: Final[Reactions] = {
     "tenant.workspace-removed": ["stores.remove-tenant"],
     "tenant.stores-removed": ["tenants.purge"],
 }
-"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `credentials.*`; a store's id for `tables.*`; a
-dashboard's id for `dashboard.*`. A preview that ends announces itself (`notifications/service.py`)."""
+"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`; a store's id for
+`tables.*`; a dashboard's id for `dashboard.*`. A preview that ends announces itself (`notifications/service.py`)."""

@@ -19,6 +19,12 @@ def jobs(dashboards: Dashboards) -> list[Job]:
             help="Look at all stores of a tenant.",
         ),
         Job(
+            name="dashboards.readdress",
+            run=lambda key: dashboards.readdress(int(key)),
+            help="Show a tenant's dashboards where its workspace is now.",
+            most_attempts=20,
+        ),
+        Job(
             name="dashboards.reconcile-all",
             run=lambda _key: dashboards.reconcile_all(),
             help="Look at all stores again, behind the watch, and drop dashboards that went long ago.",

@@ -26,6 +26,7 @@ from belvedere.kernel.errors import Later, NotFound, Rejected, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.page import Page
+from belvedere.workspaces.model import Model
 from belvedere.workspaces.port import Publication
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Shown
@@ -211,6 +212,23 @@ class Dashboards:
             for one in found:
                 self._queue.enqueue(connection, "dashboards.reconcile", str(one.id))
 
+    def publications(self, serial: int) -> builtins.list[Publication]:
+        """Return what a tenant's workspace should show, for the room that repairs it; no door calls this."""
+        with self._database.transaction() as connection:
+            found = store.standing(connection, serial)
+        return [_publication(*one) for one in found]
+
+    def readdress(self, serial: int) -> None:
+        """Show a tenant's dashboards in its workspace of now, and write down where they are. Nobody is told anew."""
+        with self._database.transaction() as connection:
+            found = store.standing(connection, serial)
+        for dashboard_id, store_id, model in found:
+            url = self._workspaces.publish(serial, _publication(dashboard_id, store_id, model))
+            with self._database.transaction() as connection:
+                if store.readdress(connection, dashboard_id, url):
+                    signal(connection, f"tenant.{serial}", f"dashboard.{dashboard_id}")
+                failpoint("dashboards.readdress.before-commit")
+
     def reconcile(self, store_id: UUID | str) -> None:
         """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.
 
@@ -285,8 +303,7 @@ class Dashboards:
         with self._database.transaction() as connection:
             waiting = store.working(connection, facts.id)
         for dashboard_id, model in waiting:
-            document = to_grafana(model, dashboard_id, datasource=f"{facts.id}")
-            publication = Publication(dashboard_id, facts.id, model, document)
+            publication = _publication(dashboard_id, facts.id, model)
             with self._history.action(SYSTEM, "dashboard.publish", model.title, tenant=facts.tenant_id):
                 try:
                     url = self._workspaces.publish(facts.tenant_id, publication)
@@ -309,6 +326,11 @@ class Dashboards:
         if dashboard.url.startswith("/"):
             return replace(dashboard, url=self._base_url + dashboard.url)
         return dashboard
+
+
+def _publication(dashboard_id: UUID, store_id: UUID, model: Model) -> Publication:
+    """Write a dashboard in both forms. The store's id stands for its data source, which the workspace names."""
+    return Publication(dashboard_id, store_id, model, to_grafana(model, dashboard_id, datasource=f"{store_id}"))
 
 
 def _check_override(why: Why, template: str, reason: str) -> None:

@@ -214,6 +214,22 @@ def working(connection: Connection, store_id: UUID) -> list[tuple[UUID, Model]]:
     return [(row["id"], msgspec.convert(row["model"], Model)) for row in found]
 
 
+def standing(connection: Connection, tenant: int) -> list[tuple[UUID, UUID, Model]]:
+    """Return the dashboards of a tenant that are shown or about to be, with their stores."""
+    found = rows(
+        connection,
+        "SELECT id, store_id, model FROM dashboard WHERE tenant_id = %s AND state IN ('ready', 'working') ORDER BY id",
+        [tenant])
+    return [(row["id"], row["store_id"], msgspec.convert(row["model"], Model)) for row in found]
+
+
+def readdress(connection: Connection, dashboard_id: UUID, url: str) -> bool:
+    """Write a dashboard's new address; tell whether it is one."""
+    return bool(connection.execute(
+        "UPDATE dashboard SET url = %s WHERE id = %s AND state = 'ready' AND url <> %s", [url, dashboard_id, url]
+    ).rowcount)
+
+
 def _dashboard(row: dict[str, Any]) -> Dashboard:
     return Dashboard(
         id=row["id"], tenant_id=row["tenant_id"], tenant=row["tenant"], slug=row["slug"], store_id=row["store_id"],

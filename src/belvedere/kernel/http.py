@@ -4,22 +4,34 @@ What is not here: retries and the meaning of an answer; each vendor's adapter tr
 into `Rejected`, `Later` and `Stuck`.
 """
 
+import ssl
+
 import httpx2
 
 from belvedere import __version__
 
 
 def client(
-    base_url: str = "", *, timeout_s: float = 10.0, transport: httpx2.BaseTransport | None = None
+    base_url: str = "", *, timeout_s: float = 10.0, transport: httpx2.BaseTransport | None = None, ca_file: str = ""
 ) -> httpx2.Client:
     """Make a client that gives up after `timeout_s` seconds at each stage and follows no redirect.
 
-    Environment proxies are honoured as elsewhere on the host. `transport` is for tests.
+    Environment proxies are honoured as elsewhere on the host. `transport` is for tests. `ca_file` names a file of
+    certificates to trust besides the system's own.
+
+    Raises:
+        OSError: `ca_file` cannot be read.
+        ssl.SSLError: it holds no certificate.
     """
+    trusted: ssl.SSLContext | bool = True
+    if ca_file:
+        trusted = ssl.create_default_context()
+        trusted.load_verify_locations(ca_file)
     return httpx2.Client(
         base_url=base_url,
         timeout=httpx2.Timeout(timeout_s),
         headers={"User-Agent": f"belvedere/{__version__}"},
         transport=transport,
+        verify=trusted,
         follow_redirects=False,
     )

@@ -42,10 +42,16 @@ class Step(Generic[Deed]):
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[Deed]):
-    """The steps that lead from what is to what should be, in the order in which they are applied."""
+    """The steps that lead from what is to what should be, in the order in which they are applied.
+
+    `kept` names what stands in the way of a removal, is not ours, and stays. `partial` says that what else there is to
+    do is only seen after these steps.
+    """
 
     subject: str
     steps: tuple[Step[Deed], ...] = ()
+    kept: tuple[str, ...] = ()
+    partial: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
@@ -67,4 +73,5 @@ def render(plan: Plan[Deed]) -> str:
     for step in plan.steps:
         lines.append(f"  {step.sign} {step.title} {step.target}".rstrip())
         lines.extend(f"      {change.field}: {change.old} -> {change.new}" for change in step.changes)
+    lines.extend(f"  = keep {one}, which is not ours" for one in plan.kept)
     return "\n".join(lines)

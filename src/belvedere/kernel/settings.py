@@ -271,11 +271,62 @@ class Settings:
     )
 
     grafana_url: str = _text(
-        "GRAFANA_BASE_URL", "", "Grafana for tenants' workspaces. Empty: the built-in viewer.", section=_GRAFANA
+        "GRAFANA_BASE_URL",
+        "",
+        "Address of the Grafana that tenants look at, as people open it. Empty: the built-in viewer.",
+        section=_GRAFANA,
+        aliases=("GRAFANA_URL",),
     )
     grafana_api_key: Secret = _secret("GRAFANA_API_KEY", "Its API key.", section=_GRAFANA)
-    grafana_user: str = _text("GRAFANA_USER", "", "Its administrator.", section=_GRAFANA)
-    grafana_password: Secret = _secret("GRAFANA_PASSWORD", "That administrator's password.", section=_GRAFANA)
+    grafana_user: str = _text(
+        "GRAFANA_USER", "", "Login of a server administrator of it.", section=_GRAFANA, aliases=("GRAFANA_ADMIN_USER",)
+    )
+    grafana_password: Secret = _secret(
+        "GRAFANA_PASSWORD", "That login's password.", section=_GRAFANA, aliases=("GRAFANA_ADMIN_PASSWORD",)
+    )
+    grafana_tier: str = _text(
+        "BELVEDERE_WORKSPACE_TIER",
+        "",
+        "What a new tenant gets: `viewer`, or `org`, an organisation of its own in Grafana. "
+        "Empty: `org` where address, login and password of one are set.",
+        section=_GRAFANA,
+    )
+    grafana_organisation: str = _text(
+        "BELVEDERE_GRAFANA_ORGANISATION",
+        "Tenant {id} - {name}",
+        "Name of a tenant's organisation, with its number and name put in.",
+        section=_GRAFANA,
+    )
+    grafana_default_user: str = _text(
+        "BELVEDERE_GRAFANA_DEFAULT_USER",
+        "user_{name}",
+        "Login of the user that a tenant gets in Grafana; without `{name}` one that is there already. `-`: none.",
+        section=_GRAFANA,
+    )
+    grafana_ca_file: str = _text(
+        "BELVEDERE_GRAFANA_CA_FILE",
+        "",
+        "File of certificates to trust for Grafana besides the system's, PEM.",
+        section=_GRAFANA,
+    )
+    grafana_store_address: str = _text(
+        "BELVEDERE_GRAFANA_STORE_ADDRESS",
+        "",
+        "How Grafana reaches the tenants' PostgreSQL, `host` or `host:port`. Empty: as the tenants do.",
+        section=_GRAFANA,
+    )
+    grafana_store_ssl: str = _text(
+        "BELVEDERE_GRAFANA_STORE_SSL",
+        "",
+        "How it is encrypted: `disable`, `require`, `verify-full`. Empty: `disable` on loopback, else `require`.",
+        section=_GRAFANA,
+    )
+    grafana_timeout_s: float = _float(
+        "BELVEDERE_GRAFANA_TIMEOUT_S", 20.0, "Longest wait for one answer of Grafana, in seconds.", section=_GRAFANA
+    )
+    grafana_workers: int = _int(
+        "BELVEDERE_GRAFANA_WORKERS", 2, "Calls to Grafana at one time of one process; 2 to 4.", section=_GRAFANA
+    )
     gateway: bool = _bool(
         "BELVEDERE_GATEWAY", "Run the query gateway of a shared Grafana as a part.", default=False, section=_GRAFANA
     )

@@ -3,6 +3,10 @@
 from belvedere.jobs.model import Job
 from belvedere.workspaces.service import Workspaces
 
+_QUEUE = "workspaces"
+_AT_ONCE = 2
+"""A Grafana gains nothing from more than four writers, and one on SQLite refuses some of eight."""
+
 
 def jobs(workspaces: Workspaces) -> list[Job]:
     """Return the room's jobs; their keys are tenants' serial numbers."""
@@ -10,11 +14,30 @@ def jobs(workspaces: Workspaces) -> list[Job]:
         Job(
             name="workspaces.provision",
             run=lambda key: workspaces.provision(int(key)),
-            help="Open a tenant's workspace.",
+            help="Open or repair a tenant's workspace.",
+            most_attempts=20,
+            queue=_QUEUE,
+            at_once=_AT_ONCE,
         ),
         Job(
             name="workspaces.remove-tenant",
             run=lambda key: workspaces.remove_tenant(int(key)),
             help="Close the workspace of a tenant that is being deleted.",
+            most_attempts=20,
+            queue=_QUEUE,
+            at_once=_AT_ONCE,
+        ),
+        Job(
+            name="workspaces.check-sources",
+            run=workspaces.check_sources,
+            help="Ask Grafana whether it reaches a tenant's databases, some seconds after a change.",
+            queue=_QUEUE,
+            at_once=_AT_ONCE,
+        ),
+        Job(
+            name="workspaces.check-all",
+            run=lambda _: workspaces.check_all(),
+            help="Look for drift in every tenant's place in Grafana and repair it.",
+            every_s=900,
         ),
     ]

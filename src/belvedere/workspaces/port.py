@@ -1,6 +1,7 @@
 """The port: what Belvedere asks of the place where a tenant looks. Few verbs, each safe to repeat.
 
-The built-in viewer is the first implementation (`viewer/workspace.py`). Every implementation passes
+The built-in viewer is the first implementation (`viewer/workspace.py`), a Grafana's organisation the second
+(`grafana/workspace.py`). Every implementation passes
 `tests/contract/test_workspace.py`.
 """
 
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 
+from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.plan import Plan, Step
 from belvedere.workspaces.model import Model
 
@@ -39,12 +41,14 @@ class Workspace(Protocol):
     """Where tenants look. Vendor errors come out as `Rejected`, `Later` or `Stuck`."""
 
     kind: str
+    exclusive: bool
+    """Whether one tenant's place takes one writer at a time, over all processes: true for outside systems."""
 
-    def plan(self, place: Place, *, wanted: bool = True) -> Plan[str]:
+    def plan(self, place: Place, *, wanted: bool = True) -> Plan[Any]:
         """Compare the tenant's workspace with what it should be (or with its absence), and say what to do."""
         ...
 
-    def apply(self, place: Place, step: Step[str]) -> None:
+    def apply(self, place: Place, step: Step[Any]) -> None:
         """Do one step. Planning after all steps gives an empty plan."""
         ...
 
@@ -57,6 +61,10 @@ class Workspace(Protocol):
 
     def retract(self, place: Place, dashboard_id: UUID) -> None:
         """Stop showing a dashboard. One that is not shown is no error."""
+        ...
+
+    def noted(self, place: Place, error: BelvedereError | None) -> None:
+        """Write down how the last look at the tenant's place went, for the pages; None when all was well."""
         ...
 
 

@@ -1,64 +1,168 @@
-"""Tenants' workspaces: opened, closed, and dashboards published to them, whatever implementation they have.
+"""Tenants' workspaces: opened, repaired, closed, and dashboards published to them, whatever implementation they have.
 
-What is not here: panels' data (`viewer/service.py`), and which dashboards there are (`dashboards/`).
+What is not here: panels' data (`viewer/service.py`), a Grafana's own objects (`grafana/`), and which dashboards there
+are (`dashboards/`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import Later, NotFound
+from belvedere.kernel.errors import BelvedereError, Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan
+from belvedere.kernel.secret import Secret
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
+from belvedere.workspaces import store
+from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.workspace import CapturePass, GrafanaWorkspace
 from belvedere.workspaces.port import Place, Publication, Workspace
+from belvedere.workspaces.tiers import Tier
 
-_ROOM = "workspaces"
+_ROOM: Final = "workspaces"
+_MOST_LOOKS: Final = 3
+_LOCK_WAIT_MS: Final = 10_000
+_SETTLES_S: Final = 7.0
+"""Grafana keeps a data source's settings for five seconds: before then it tells the health of the old ones."""
 
 
 class Workspaces:
-    """Where tenants look. One implementation serves all tenants of an installation for now."""
+    """Where tenants look: the implementation is chosen by each tenant's tier."""
 
     def __init__(
-        self, *, database: Database, history: History, queue: Queue, tenants: Tenants, workspace: Workspace
+        self, *, database: Database, history: History, queue: Queue, tenants: Tenants, workspace: Workspace,
+        grafana: GrafanaWorkspace | None = None, tier: Tier = Tier.VIEWER,
     ) -> None:
-        """Take what it needs; `workspace` is the implementation."""
+        """Take what it needs.
+
+        Args:
+            database: the control database.
+            history: what was done.
+            queue: the jobs.
+            tenants: whose.
+            workspace: the built-in viewer.
+            grafana: the Grafana of the installation, where there is one.
+            tier: the tier of tenants for whom none was chosen yet.
+        """
         self._database = database
         self._history = history
         self._queue = queue
         self._tenants = tenants
-        self._workspace = workspace
+        self._viewer = workspace
+        self._grafana = grafana
+        self._tier = tier if grafana is not None else Tier.VIEWER
 
     @property
-    def kind(self) -> str:
-        """Which implementation: `viewer`."""
-        return self._workspace.kind
+    def grafana(self) -> GrafanaWorkspace | None:
+        """The Grafana of the installation, for rooms that capture from it."""
+        return self._grafana
 
-    def plan(self, actor: Actor, serial: int) -> Plan[str]:
-        """Say what differs between a tenant's workspace and what it should be."""
+    def close(self) -> None:
+        """Close what is open."""
+        if self._grafana is not None:
+            self._grafana.close()
+
+    def tier(self, serial: int) -> Tier:
+        """Return a tenant's tier: the one that was chosen, or the installation's."""
+        with self._database.transaction() as connection:
+            return store.tier_of(connection, serial) or self._tier
+
+    def plan(self, actor: Actor, serial: int) -> Plan[Any]:
+        """Say what differs between a tenant's workspace and what it should be, field by field."""
         tenant = self._tenants.get(actor, serial)
         actor.must(Role.VIEWER, tenant.serial)
-        return self._workspace.plan(_place(tenant), wanted=not tenant.deleting)
+        return self._of(serial).plan(_place(tenant), wanted=not tenant.deleting)
+
+    def apply(self, actor: Actor, serial: int) -> None:
+        """Repair now what differs, as a job."""
+        actor.must(Role.OPERATOR, serial)
+        tenant = self._tenants.get(actor, serial)
+        with (
+            self._history.action(actor, "workspace.apply", tenant.name, tenant=serial),
+            self._database.transaction() as connection,
+        ):
+            self._queue.enqueue(connection, "workspaces.provision", str(serial))
+
+    def resolve(self, actor: Actor, serial: int, dashboard_id: UUID, *, ours: bool) -> None:
+        """Choose for a dashboard that somebody changed in Grafana: write ours again, or leave it to the tenant.
+
+        Left to the tenant it is never written or deleted by Belvedere again, and its address stays.
+
+        Raises:
+            NotFound: no such dashboard stands in the tenant's Grafana.
+        """
+        actor.must(Role.OPERATOR, serial)
+        tenant = self._tenants.get(actor, serial)
+        choice = "ours" if ours else "theirs"
+        with self._history.action(
+            actor, "dashboard.resolve", str(dashboard_id), tenant=serial, choice=choice
+        ):
+            if self._grafana is None or not self._grafana.resolve(_place(tenant), dashboard_id, ours=ours):
+                raise NotFound
+            with self._database.transaction() as connection:
+                self._queue.enqueue(connection, "workspaces.provision", str(serial))
+
+    def take_password(self, actor: Actor, serial: int) -> tuple[str, Secret]:
+        """Hand over login and first password of the tenant's default user, once.
+
+        Raises:
+            NotFound: there is none, or it was handed over before.
+        """
+        actor.must(Role.OPERATOR, serial)
+        tenant = self._tenants.get(actor, serial)
+        with self._history.action(actor, "workspace.take-password", tenant.name, tenant=serial):
+            found = self._grafana.take_password(_place(tenant)) if self._grafana is not None else None
+            if found is None:
+                message = "There is no password to hand over: it was handed over before, or there is no default user."
+                raise NotFound(message)
+        return found
+
+    def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:
+        """Return what a browser needs to see a tenant's dashboards in Grafana; None when they are in the viewer.
+
+        Raises:
+            Later: the tenant's organisation is not ready, or Grafana is away.
+        """
+        workspace = self._of(serial)
+        if not isinstance(workspace, GrafanaWorkspace):
+            return None
+        return workspace.capture_pass(self._place_of(serial), for_s=for_s)
+
+    def end_pass(self, made: CapturePass) -> None:
+        """End a pass before its time."""
+        if self._grafana is not None:
+            self._grafana.end_pass(made)
+
+    # For jobs
 
     def provision(self, serial: int) -> None:
-        """Open a tenant's workspace, step by step. Twice does no harm; a tenant on its way out is left alone."""
+        """Open or repair a tenant's workspace, step by step. Twice does no harm; one on its way out is left alone."""
         tenant = self._tenants.find(serial)
         if tenant is None or tenant.deleting:
             return
-        place = _place(tenant)
-        with self._tenants.log.room(serial, _ROOM):
-            plan = self._workspace.plan(place)
-            self._tenants.log.begin(serial, _ROOM, plan)
-            if not plan:
-                return
-            with self._history.action(SYSTEM, "workspace.open", tenant.name, tenant=serial, kind=self.kind):
-                self._apply(place, plan)
-            with self._database.transaction() as connection:
-                self._queue.emit(connection, "workspace.ready", str(serial))
-                signal(connection, f"tenant.{serial}")
+        with self._database.transaction() as connection:
+            store.choose_tier(connection, serial, self._tier)
+        workspace, place = self._of(serial), _place(tenant)
+        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), _noting(workspace, place):
+            done: list[str] = []
+            for _ in range(_MOST_LOOKS):
+                plan = workspace.plan(place)
+                self._tenants.log.begin(serial, _ROOM, plan)
+                if plan:
+                    with self._history.action(
+                        SYSTEM, "workspace.open", tenant.name, tenant=serial, kind=workspace.kind
+                    ):
+                        self._apply(workspace, place, plan)
+                    done += [step.key for step in plan.steps]
+                if not plan.partial:
+                    break
+            self._opened(workspace, serial, done)
 
     def remove_tenant(self, serial: int) -> None:
         """Close a tenant's workspace on its way out, then let the stores go."""
@@ -68,27 +172,91 @@ class Workspaces:
         if not tenant.deleting:
             message = f"{tenant.name} stays."
             raise NotFound(message)
-        with self._tenants.log.room(serial, _ROOM):
-            plan = self._workspace.plan(_place(tenant), wanted=False)
-            self._tenants.log.begin(serial, _ROOM, plan)
-            if plan:
-                with self._history.action(SYSTEM, "workspace.close", tenant.name, tenant=serial, kind=self.kind):
-                    self._apply(_place(tenant), plan)
+        workspace, place = self._of(serial), _place(tenant)
+        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), _noting(workspace, place):
+            for _ in range(_MOST_LOOKS):
+                plan = workspace.plan(place, wanted=False)
+                self._tenants.log.begin(serial, _ROOM, plan)
+                if plan:
+                    kept = ", ".join(plan.kept)
+                    with self._history.action(
+                        SYSTEM, "workspace.close", tenant.name, tenant=serial, kind=workspace.kind, kept=kept
+                    ):
+                        self._apply(workspace, place, plan)
+                if not plan.partial:
+                    break
             with self._database.transaction() as connection:
+                store.close_workspace(connection, serial)
                 self._queue.emit(connection, "tenant.workspace-removed", str(serial))
             failpoint("workspaces.remove-tenant.after-commit")
+
+    def check_all(self) -> None:
+        """Look at every tenant's place in Grafana again: what drifted is repaired, what did not costs a few calls."""
+        with self._database.transaction() as connection:
+            serials = store.of_tiers(connection, [Tier.ORG, Tier.TEAM, Tier.INSTANCE])
+        for number, serial in enumerate(serials):
+            with self._database.transaction() as connection:
+                self._queue.enqueue(connection, "workspaces.provision", str(serial), in_s=number * 0.05)
+
+    def check_sources(self, key: str) -> None:
+        """Ask Grafana whether a tenant's databases answer, some seconds after a change; write a sick one once more.
+
+        Raises:
+            Stuck: it does not answer with what was written twice.
+        """
+        serial, _, again = key.partition(":")
+        tenant = self._tenants.find(int(serial))
+        workspace = self._of(int(serial)) if tenant else None
+        if tenant is None or tenant.deleting or not isinstance(workspace, GrafanaWorkspace):
+            return
+        place = _place(tenant)
+        with self._alone(workspace, tenant.serial), _noting(workspace, place):
+            sick = workspace.sick_sources(place)
+            if sick and again:
+                names = "; ".join(f"{name}: {said}" for name, said in sick)
+                message = f"Grafana does not reach the tenant's databases ({names})."
+                hint = "Let Grafana reach PostgreSQL: see BELVEDERE_GRAFANA_STORE_ADDRESS."
+                raise Stuck(message, hint=hint, code="grafana-source")
+            for name, _said in sick:
+                workspace.renew_source(place, name)
+            if sick:
+                with self._database.transaction() as connection:
+                    self._queue.enqueue(connection, "workspaces.check-sources", f"{serial}:again", in_s=_SETTLES_S)
 
     def publish(self, serial: int, publication: Publication) -> str:
         """Show a dashboard and return its address.
 
         Raises:
-            Later: the tenant is gone or its workspace is not open yet.
+            Later: the tenant is gone, its workspace is not open yet, or Grafana is away.
+            Stuck: Grafana has something of that name that is not ours.
         """
-        return self._workspace.publish(self._place_of(serial), publication)
+        place, workspace = self._place_of(serial), self._of(serial)
+        with self._alone(workspace, serial):
+            try:
+                return workspace.publish(place, publication)
+            except Later:
+                if workspace.exclusive:
+                    with self._database.transaction() as connection:
+                        self._queue.enqueue(connection, "workspaces.provision", str(serial))
+                raise
 
     def retract(self, serial: int, dashboard_id: UUID) -> None:
         """Stop showing a dashboard."""
-        self._workspace.retract(self._place_of(serial), dashboard_id)
+        place, workspace = self._place_of(serial), self._of(serial)
+        with self._alone(workspace, serial):
+            workspace.retract(place, dashboard_id)
+
+    # Inside
+
+    def _of(self, serial: int) -> Workspace:
+        tier = self.tier(serial)
+        if tier is Tier.VIEWER:
+            return self._viewer
+        if self._grafana is None:
+            message = "The tenant's workspace is in a Grafana, and no Grafana is set."
+            hint = "Set GRAFANA_BASE_URL, GRAFANA_USER and GRAFANA_PASSWORD, and start again."
+            raise Stuck(message, hint=hint, code="grafana-missing")
+        return self._grafana
 
     def _place_of(self, serial: int) -> Place:
         tenant = self._tenants.find(serial)
@@ -97,11 +265,50 @@ class Workspaces:
             raise Later(message)
         return _place(tenant)
 
-    def _apply(self, place: Place, plan: Plan[str]) -> None:
+    @contextmanager
+    def _alone(self, workspace: Workspace, serial: int) -> Iterator[None]:
+        """Hold the tenant's lock where one organisation takes one writer, over all processes."""
+        if not workspace.exclusive:
+            yield
+            return
+        with self._database.session() as session:
+            if not grafana_store.hold(session, serial, _LOCK_WAIT_MS):
+                message = "Another job works on this tenant's organisation."
+                raise Later(message, retry_in_s=2.0)
+            yield
+
+    def _apply(self, workspace: Workspace, place: Place, plan: Plan[Any]) -> None:
         for step in plan.steps:
             with self._tenants.log.step(place.tenant, _ROOM, step.key):
-                self._workspace.apply(place, step)
+                workspace.apply(place, step)
             failpoint("workspaces.apply.after-step")
+
+    def _opened(self, workspace: Workspace, serial: int, done: list[str]) -> None:
+        """Tell the other rooms, once: dashboards come when it opens, and have new addresses when it moved."""
+        with self._database.transaction() as connection:
+            before = store.kind_of(connection, serial)
+            if workspace.exclusive and before != workspace.kind:
+                store.open_workspace(connection, serial, workspace.kind)
+            moved = before not in {None, workspace.kind} or bool({"organisation", "mark"} & set(done))
+            if done or moved:
+                self._queue.emit(connection, "workspace.ready", str(serial))
+                signal(connection, f"tenant.{serial}")
+            if moved:
+                self._queue.emit(connection, "workspace.moved", str(serial))
+            if any(key.startswith("source:") for key in done):
+                self._queue.enqueue(connection, "workspaces.check-sources", str(serial), in_s=_SETTLES_S)
+            failpoint("workspaces.opened.before-commit")
+
+
+@contextmanager
+def _noting(workspace: Workspace, place: Place) -> Iterator[None]:
+    """Write down for the pages how it went."""
+    try:
+        yield
+    except BelvedereError as error:
+        workspace.noted(place, error)
+        raise
+    workspace.noted(place, None)
 
 
 def _place(tenant: Tenant) -> Place:

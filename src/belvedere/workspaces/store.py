@@ -1,6 +1,7 @@
 """The workspaces' rows in the control database."""
 
-from belvedere.kernel.db import Connection, one
+from belvedere.kernel.db import Connection, one, rows
+from belvedere.workspaces.tiers import Tier
 
 
 def kind_of(connection: Connection, tenant: int) -> str | None:
@@ -21,3 +22,29 @@ def open_workspace(connection: Connection, tenant: int, kind: str) -> None:
 def close_workspace(connection: Connection, tenant: int) -> None:
     """Forget the tenant's workspace."""
     connection.execute("DELETE FROM workspace WHERE tenant_id = %s", [tenant])
+
+
+def tier_of(connection: Connection, tenant: int) -> Tier | None:
+    """Return the tier that was chosen for a tenant, or None."""
+    row = one(connection, "SELECT tier FROM workspace_tier WHERE tenant_id = %s", [tenant])
+    return Tier(row["tier"]) if row else None
+
+
+def choose_tier(connection: Connection, tenant: int, tier: Tier, *, again: bool = False) -> None:
+    """Choose a tenant's tier; a choice that was made before stays, unless `again`."""
+    connection.execute(
+        "INSERT INTO workspace_tier AS w (tenant_id, tier) SELECT serial, %(tier)s FROM tenant "
+        "WHERE serial = %(tenant)s ON CONFLICT (tenant_id) DO UPDATE SET tier = excluded.tier, chosen_at = now() "
+        "WHERE %(again)s AND w.tier <> excluded.tier",
+        {"tenant": tenant, "tier": tier, "again": again},
+    )
+
+
+def of_tiers(connection: Connection, tiers: list[Tier]) -> list[int]:
+    """Return the tenants of these tiers that stay."""
+    found = rows(
+        connection,
+        "SELECT serial FROM tenant JOIN workspace_tier ON tenant_id = serial "
+        "WHERE tier = ANY(%s) AND deleting_since IS NULL ORDER BY serial", [[tier.value for tier in tiers]],
+    )
+    return [int(row["serial"]) for row in found]

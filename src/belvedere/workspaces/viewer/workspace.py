@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from belvedere.kernel.db import Database
+from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan, Sign, Step
 from belvedere.workspaces import store
@@ -13,6 +14,7 @@ class ViewerWorkspace:
     """The workspace that needs nothing. The portal's own pages draw its dashboards."""
 
     kind = "viewer"
+    exclusive = False
 
     def __init__(self, *, database: Database) -> None:
         """Take the control database, where the one row per tenant stands."""
@@ -43,3 +45,6 @@ class ViewerWorkspace:
 
     def retract(self, place: Place, dashboard_id: UUID) -> None:
         """Do nothing: a dashboard that is gone is not listed."""
+
+    def noted(self, place: Place, error: BelvedereError | None) -> None:
+        """Do nothing: there is nothing outside that could be away."""

@@ -1,0 +1,126 @@
+"""The tenant's default user in a Grafana: made, recognised as ours, put into its organisation alone, deleted.
+
+What is not here: members of the tenant, who are people of their own.
+"""
+
+import secrets
+from typing import Final
+
+from belvedere.credentials.service import Credentials
+from belvedere.kernel.db import Database
+from belvedere.kernel.errors import Stuck
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.secret import Secret
+from belvedere.workspaces.grafana import requests, store
+from belvedere.workspaces.grafana.answers import Made, Member, Membership, User
+from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.model import Kind, WantedAccount
+from belvedere.workspaces.grafana.plan import Deed
+
+PASSWORD: Final = "_grafana_password"  # noqa: S105  (a name)
+"""The name under which the default user's first password is sealed, until it is handed over."""
+
+_OK: Final = frozenset({200, 201})
+
+
+class Accounts:
+    """The default user of one tenant."""
+
+    def __init__(self, *, grafana: Grafana, database: Database, credentials: Credentials, tenant: int) -> None:
+        """Take what it needs."""
+        self._grafana = grafana
+        self._database = database
+        self._credentials = credentials
+        self._tenant = tenant
+
+    def put(self, deed: Deed, number: int) -> None:
+        """Make the user, or find it, and give it its role in this organisation and no other."""
+        account = deed.account
+        if account is None:
+            return
+        user = deed.number or (self._existing(account) if account.existing else self._made(account, number))
+        failpoint("workspaces.grafana.account-made")
+        self._settle(account, user, number)
+        with self._database.transaction() as connection:
+            # An account that somebody else made is never deleted, so its number is not kept.
+            store.put(
+                connection, self._tenant, Kind.ACCOUNT, account.login, number=0 if account.existing else user
+            )
+
+    def drop(self, deed: Deed, number: int) -> None:
+        """Delete the user when it is the one on record and has no other organisation; else only take it out."""
+        seen = self._grafana.ask(requests.user(deed.number), 404)
+        if seen.status in _OK and seen.read(User).login.lower() == deed.key.lower():
+            homes = self._grafana.ask(requests.user_organisations(deed.number)).read(list[Membership])
+            if {one.org_id for one in homes} <= {number}:
+                self._grafana.ask(requests.delete_user(deed.number), 404)
+            else:
+                self._grafana.ask(requests.remove_organisation_user(number, deed.number), 400, 404)
+        failpoint("workspaces.grafana.account-dropped")
+        with self._database.transaction() as connection:
+            store.drop(connection, self._tenant, Kind.ACCOUNT, deed.key)
+
+    def _existing(self, account: WantedAccount) -> int:
+        found = self._grafana.ask(requests.user_named(account.login), 404)
+        if found.status not in _OK:
+            message = f"Grafana has no user {account.login}."
+            hint = "Make it, or write a name with {name} into BELVEDERE_GRAFANA_DEFAULT_USER."
+            raise Stuck(message, hint=hint, code="grafana-user")
+        return found.read(User).id
+
+    def _made(self, account: WantedAccount, number: int) -> int:
+        password = self._password()
+        request = requests.create_user(account.login, account.name, password.reveal(), number)
+        answer = self._grafana.ask(request, 409, 412)
+        if answer.status in _OK:
+            return answer.read(Made).id
+        found = self._grafana.ask(requests.user_named(account.login), 404)
+        if found.status in _OK:
+            user = found.read(User)
+            with self._database.transaction() as connection:
+                record = store.record(connection, self._tenant, Kind.ACCOUNT, account.login)
+            ours = record is not None and record.number == user.id
+            # Nobody but Belvedere knows the sealed password: who signs in with it is the user that a crash left here.
+            if ours or self._grafana.is_login(account.login, password):
+                return user.id
+        message = f"Grafana has a user {account.login} already, whom Belvedere did not make."
+        hint = "Rename or delete that user in Grafana, or choose other names in BELVEDERE_GRAFANA_DEFAULT_USER."
+        raise Stuck(message, hint=hint, code="grafana-user")
+
+    def _password(self) -> Secret:
+        """Return the password of the user that is to be made: sealed before Grafana learns it."""
+        with self._database.transaction() as connection:
+            kept = self._credentials.read_in(connection, self._tenant, PASSWORD)
+            if not kept:
+                kept = Secret(secrets.token_urlsafe(18))
+                self._credentials.keep(connection, self._tenant, PASSWORD, kept)
+        return kept
+
+    def _settle(self, account: WantedAccount, user: int, number: int) -> None:
+        """Leave the user with one organisation, whatever the server's settings for new users did.
+
+        `auto_assign_org_role = None` makes it nothing here; `auto_assign_org = false` ignores the organisation that
+        was asked for and makes one of the user's own, whose Admin it is.
+        """
+        homes = self._grafana.ask(requests.user_organisations(user)).read(list[Membership])
+        here = next((one for one in homes if one.org_id == number), None)
+        if here is None:
+            self._grafana.ask(requests.add_organisation_user(number, account.login, account.role), 409)
+        elif here.role != account.role:
+            self._grafana.ask(requests.set_organisation_role(number, user, account.role))
+        if account.existing:
+            return
+        for other in homes:
+            if other.org_id != number:
+                self._leave(account, user, other)
+        if len(homes) != 1 or here is None:
+            self._grafana.ask(requests.use_organisation(user, number), 400, 401, 404)
+
+    def _leave(self, account: WantedAccount, user: int, other: Membership) -> None:
+        answer = self._grafana.ask(requests.remove_organisation_user(other.org_id, user), 400, 404)
+        if answer.status != 400:  # noqa: PLR2004  (the last admin cannot leave)
+            return
+        members = self._grafana.ask(requests.organisation_users(other.org_id)).read(list[Member])
+        alone = [one.user_id for one in members] == [user]
+        if alone and other.name.lower() == account.login.lower():
+            self._grafana.ask(requests.delete_organisation(other.org_id), 400, 404)

@@ -1,0 +1,185 @@
+"""What Grafana answers, as structs: only the members that are used; others may come and go with versions."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+
+class Health(Struct, frozen=True):
+    """`GET /api/health`. The version is empty for strangers where `hide_version` is set."""
+
+    version: str = ""
+
+
+class Address(Struct, frozen=True):
+    """An organisation's address; the first line carries our mark."""
+
+    address1: str = ""
+
+
+class Organisation(Struct, frozen=True):
+    """One organisation."""
+
+    id: int
+    name: str
+    address: Address = Address()
+
+
+class OrganisationMade(Struct, frozen=True, rename="camel"):
+    """`POST /api/orgs`."""
+
+    org_id: int
+
+
+class Member(Struct, frozen=True, rename="camel"):
+    """Somebody in an organisation."""
+
+    user_id: int
+    login: str
+    role: str
+    email: str = ""
+    name: str = ""
+
+
+class Membership(Struct, frozen=True, rename="camel"):
+    """One of a user's organisations."""
+
+    org_id: int
+    name: str = ""
+    role: str = ""
+
+
+class User(Struct, frozen=True):
+    """A user of the server."""
+
+    id: int
+    login: str
+    email: str = ""
+
+
+class Made(Struct, frozen=True):
+    """An answer with the number of what was made."""
+
+    id: int
+
+
+class Source(Struct, frozen=True, rename="camel"):
+    """A data source. `secure_json_fields` says which secrets are set; they never come back."""
+
+    uid: str
+    name: str
+    type: str
+    org_id: int = 0
+    id: int = 0
+    access: str = "proxy"
+    url: str = ""
+    user: str = ""
+    database: str = ""
+    is_default: bool = False
+    version: int = 1
+    json_data: dict[str, Any] = field(default_factory=dict)
+    secure_json_fields: dict[str, bool] = field(default_factory=dict)
+    read_only: bool = False
+
+
+class SourceMade(Struct, frozen=True):
+    """`POST` and `PUT` of a data source."""
+
+    datasource: Source
+
+
+class Found(Struct, frozen=True, rename="camel"):
+    """One line of a search: a dashboard (`dash-db`) or a folder (`dash-folder`)."""
+
+    uid: str
+    title: str
+    type: str
+    tags: list[str] = field(default_factory=list)
+    folder_uid: str = ""
+
+
+class Folder(Struct, frozen=True):
+    """A folder."""
+
+    uid: str
+    title: str
+    version: int = 1
+
+
+class BoardMeta(Struct, frozen=True, rename="camel"):
+    """What Grafana knows about a dashboard besides its document."""
+
+    version: int = 0
+    folder_uid: str = ""
+    updated_by: str = ""
+
+
+class Board(Struct, frozen=True):
+    """A dashboard as it is stored."""
+
+    dashboard: dict[str, Any]
+    meta: BoardMeta = BoardMeta()
+
+
+class BoardPut(Struct, frozen=True):
+    """`POST /api/dashboards/db`: the uid is compared, since a taken title may be answered with another's."""
+
+    uid: str
+    version: int
+
+
+class ServiceAccount(Struct, frozen=True, rename="camel"):
+    """A service account."""
+
+    id: int
+    name: str
+    role: str
+    is_disabled: bool = False
+
+
+class ServiceAccounts(Struct, frozen=True, rename="camel"):
+    """`GET /api/serviceaccounts/search`."""
+
+    service_accounts: list[ServiceAccount]
+
+
+class Token(Struct, frozen=True):
+    """A token, whose key is shown this once."""
+
+    id: int
+    key: str
+
+
+class SourceHealth(Struct, frozen=True):
+    """What a data source says about its database."""
+
+    status: str = ""
+    message: str = ""
+
+
+class LibraryElement(Struct, frozen=True):
+    """A library panel."""
+
+    name: str
+    uid: str = ""
+
+
+class LibraryResult(Struct, frozen=True):
+    """A page of library panels."""
+
+    elements: list[LibraryElement] = field(default_factory=list)
+
+
+class Library(Struct, frozen=True):
+    """`GET /api/library-elements`."""
+
+    result: LibraryResult = msgspec.field(default_factory=LibraryResult)
+
+
+class AlertRule(Struct, frozen=True, rename={"folder_uid": "folderUID"}):
+    """An alert rule."""
+
+    title: str
+    uid: str = ""
+    folder_uid: str = ""

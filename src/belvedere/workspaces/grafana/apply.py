@@ -1,0 +1,338 @@
+"""Does one step in a Grafana, so that doing it again does no harm, and writes down what stands there then.
+
+What may have been done unseen (a 5xx, a broken connection) is read back: every deed takes "it is there already" for an
+answer and compares. What is not here: which steps there are (`plan.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+from uuid import UUID
+
+from belvedere.credentials.service import Credentials
+from belvedere.kernel.db import Database
+from belvedere.kernel.errors import Later, Stuck
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.secret import Secret
+from belvedere.workspaces.grafana import requests, store
+from belvedere.workspaces.grafana.accounts import Accounts
+from belvedere.workspaces.grafana.answers import (
+    BoardPut,
+    Folder,
+    Made,
+    Organisation,
+    OrganisationMade,
+    ServiceAccounts,
+    Source,
+    SourceMade,
+)
+from belvedere.workspaces.grafana.api import Changed, Grafana, Unsure
+from belvedere.workspaces.grafana.model import CAPTURE, Desired, Kind, RecordState, WantedSource
+from belvedere.workspaces.grafana.observe import read_board
+from belvedere.workspaces.grafana.plan import VIEWER, Deed, Do, is_foreign_source
+
+_TRIES: Final = 3
+_SAME_SECOND_S: Final = 1.1
+"""Grafana tells two settings of a data source apart by the second they were written in: never write two in one."""
+
+_PENDING: Final = "pending"
+_OK: Final = frozenset({200, 201})
+
+
+class Logins(Protocol):
+    """As much of the stores as this room needs."""
+
+    def reader_login(self, store_id: UUID) -> tuple[str, Secret]:
+        """Return the role and password of the tenant's reader."""
+        ...
+
+
+class Hands:
+    """The deeds in one Grafana for one tenant."""
+
+    def __init__(
+        self, *, grafana: Grafana, database: Database, credentials: Credentials, logins: Logins, desired: Desired,
+        tenant: int,
+    ) -> None:
+        """Take what it needs."""
+        self._grafana = grafana
+        self._database = database
+        self._credentials = credentials
+        self._logins = logins
+        self._desired = desired
+        self._tenant = tenant
+        self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, tenant=tenant)
+        self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
+            Do.MARK: self._mark, Do.RENAME: self._rename, Do.JOIN: self._join, Do.FOLDER: self._folder,
+            Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: self._capture,
+            Do.KEYS: self._keys, Do.ACCOUNT: self._accounts.put, Do.DROP_ACCOUNT: self._accounts.drop,
+            Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
+            Do.DROP_CAPTURE: self._drop_capture, Do.DROP_ORGANISATION: self._drop_organisation,
+            Do.RELEASE: self._release, Do.FORGET: self._forget,
+        }
+
+    def do(self, deed: Deed) -> None:
+        """Do it. What Grafana may have done unseen is looked at again, three times."""
+        for attempt in range(_TRIES):
+            try:
+                if deed.do is Do.ORGANISATION:
+                    self._organisation(again=attempt > 0)
+                else:
+                    self._deeds[deed.do](deed, deed.organisation or self._number())
+            except Unsure:
+                if attempt == _TRIES - 1:
+                    raise
+                self._grafana.pause(0.3 * 3**attempt)
+            else:
+                return
+
+    def _number(self) -> int:
+        with self._database.transaction() as connection:
+            known = store.place(connection, self._tenant)
+        return known.organisation if known else 0
+
+    # The organisation
+
+    def _organisation(self, *, again: bool) -> None:
+        name, url = self._desired.organisation, self._grafana.url
+        with self._database.transaction() as connection:
+            store.ask_for(connection, self._tenant, url, name)
+        failpoint("workspaces.grafana.organisation-asked")
+        answer = self._grafana.ask(requests.create_organisation(name), 409)
+        made = answer.read(OrganisationMade).org_id if answer.status in _OK else 0
+        number = made or self._left_half_made(again=again)
+        failpoint("workspaces.grafana.organisation-made")
+        self._mark(Deed(Do.MARK), number)
+
+    def _left_half_made(self, *, again: bool) -> int:
+        """Take an organisation of our name that stands there when our own first try may have made it."""
+        found = self._grafana.ask(requests.organisation_named(self._desired.organisation), 404)
+        if found.status in _OK:
+            one = found.read(Organisation)
+            if one.address.address1 == self._desired.mark or (again and not one.address.address1):
+                return one.id
+            with self._database.transaction() as connection:
+                store.unask(connection, self._tenant)
+        message = "The organisation appeared at the same moment. It is looked at again."
+        raise Changed(message, retry_in_s=1.0)
+
+    def _mark(self, _deed: Deed, number: int) -> None:
+        desired = self._desired
+        if desired.owns:
+            self._grafana.ask(requests.mark_organisation(number, desired.mark))
+            failpoint("workspaces.grafana.organisation-marked")
+        with self._database.transaction() as connection:
+            store.found(connection, self._tenant, self._grafana.url, desired.organisation, number)
+
+    def _rename(self, _deed: Deed, number: int) -> None:
+        answer = self._grafana.ask(requests.rename_organisation(number, self._desired.organisation), 400, 409)
+        if answer.status not in _OK:
+            raise taken(self._desired.organisation, "organisation")
+        with self._database.transaction() as connection:
+            store.found(connection, self._tenant, self._grafana.url, self._desired.organisation, number)
+
+    def _join(self, _deed: Deed, number: int) -> None:
+        """Make the administrator a member: it takes effect at once. 409 says that it is one already."""
+        user = self._grafana.access.user
+        self._grafana.ask(requests.add_organisation_user(number, user, "Admin"), 409)
+
+    # What stands in it
+
+    def _folder(self, deed: Deed, number: int) -> None:
+        uid, title = deed.uid, deed.key
+        if not deed.version:
+            answer = self._grafana.ask(requests.create_folder(uid, title), 400, 409, 412, organisation=number)
+            failpoint("workspaces.grafana.folder-made")
+            if answer.status in _OK:
+                return
+        seen = self._grafana.ask(requests.folder(uid), 404, organisation=number)
+        if seen.status not in _OK:
+            raise taken(title, "folder")
+        folder = seen.read(Folder)
+        if folder.title == title:
+            return
+        answer = self._grafana.ask(requests.rename_folder(uid, title, folder.version), 409, 412, organisation=number)
+        if answer.status == 409:  # noqa: PLR2004
+            raise taken(title, "folder")
+        if answer.status not in _OK:
+            raise Changed(retry_in_s=1.0)
+
+    def _source(self, deed: Deed, number: int) -> None:
+        source = deed.source
+        if source is None:
+            return
+        self._another_second(source)
+        body = self._source_body(source, number)
+        with self._database.transaction() as connection:
+            store.begin(connection, self._tenant, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
+        made: Source | None = None
+        if not deed.version:
+            answer = self._grafana.ask(requests.create_source(body), 409, organisation=number)
+            made = answer.read(SourceMade).datasource if answer.status in _OK else None
+        failpoint("workspaces.grafana.source-made")
+        made = made or self._change_source(source, body, number)
+        if made.uid != source.uid:
+            raise taken(source.name, "data source")
+        with self._database.transaction() as connection:
+            store.put(
+                connection, self._tenant, Kind.SOURCE, source.key, uid=made.uid, version=made.version,
+                digest=source.seal,
+            )
+
+    def _change_source(self, source: WantedSource, body: Mapping[str, object], number: int) -> Source:
+        seen = self._grafana.ask(requests.source(source.uid), 404, organisation=number)
+        if seen.status not in _OK:
+            raise taken(source.name, "data source")
+        there = seen.read(Source)
+        if is_foreign_source(there) or there.read_only:
+            raise taken(source.name, "data source")
+        body = {**body, "version": there.version, "isDefault": there.is_default}
+        answer = self._grafana.ask(requests.change_source(source.uid, body), 404, 409, organisation=number)
+        if answer.status in _OK:
+            return answer.read(SourceMade).datasource
+        if "name" in answer.message:
+            raise taken(source.name, "data source")
+        raise Changed(retry_in_s=1.0)
+
+    def _another_second(self, source: WantedSource) -> None:
+        with self._database.transaction() as connection:
+            age = store.age_s(connection, self._tenant, Kind.SOURCE, source.key)
+        if age < _SAME_SECOND_S:
+            self._grafana.pause(_SAME_SECOND_S - age)
+
+    def _source_body(self, source: WantedSource, number: int) -> dict[str, object]:
+        _, password = self._logins.reader_login(source.store_id)
+        return {
+            "uid": source.uid, "name": source.name, "type": self._grafana.postgres_plugin(number), "access": "proxy",
+            "url": source.url, "user": source.user, "database": source.database, "basicAuth": False,
+            "isDefault": False, "withCredentials": False, "jsonData": source.json_data(),
+            "secureJsonData": {"password": password.reveal()},
+        }
+
+    def _board(self, deed: Deed, number: int) -> None:
+        board = deed.board
+        if board is None:
+            return
+        with self._database.transaction() as connection:
+            store.begin(connection, self._tenant, Kind.BOARD, deed.key, uid=board.uid, digest=board.digest)
+        document = {**board.document, "id": None, "version": deed.version}
+        request = requests.put_board(document, deed.folder_uid, "Belvedere")
+        answer = self._grafana.ask(request, 400, 404, 412, organisation=number)
+        failpoint("workspaces.grafana.board-made")
+        if answer.status in _OK:
+            made = answer.read(BoardPut)
+            if made.uid != board.uid:
+                raise taken(board.title, "dashboard")
+            self._note_board(deed, made.version)
+            return
+        if answer.word == "name-exists":
+            raise taken(board.title, "dashboard")
+        if answer.status != 412:  # noqa: PLR2004  (version mismatch)
+            raise _refused_board(board.title, answer.message)
+        seen = read_board(self._grafana, number, board.uid)
+        if seen is None or seen.digest != board.digest:
+            raise Changed(retry_in_s=1.0)
+        self._note_board(deed, seen.version)
+
+    def _note_board(self, deed: Deed, version: int, state: RecordState = RecordState.OURS) -> None:
+        if deed.board is None:
+            return
+        with self._database.transaction() as connection:
+            store.put(
+                connection, self._tenant, Kind.BOARD, deed.key, uid=deed.board.uid, version=version,
+                digest=deed.board.digest, state=state,
+            )
+
+    def _hold(self, deed: Deed, _number: int) -> None:
+        """Note a dashboard: with a version it is as it should be, without one somebody changed it by hand."""
+        if deed.version:
+            self._note_board(deed, deed.version)
+            return
+        with self._database.transaction() as connection:
+            if not store.set_state(connection, self._tenant, Kind.BOARD, deed.key, RecordState.BY_HAND):
+                store.put(
+                    connection, self._tenant, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND
+                )
+            failpoint("workspaces.grafana.hold.before-commit")
+
+    def _capture(self, deed: Deed, number: int) -> None:
+        account, fresh = deed.number, False
+        if not account:
+            answer = self._grafana.ask(requests.create_service_account(CAPTURE, VIEWER), 400, 409, organisation=number)
+            failpoint("workspaces.grafana.capture-made")
+            fresh = answer.status in _OK
+            account = answer.read(Made).id if fresh else self._service_account(number)
+        if not fresh:
+            self._grafana.ask(requests.change_service_account(account, CAPTURE, VIEWER), organisation=number)
+        with self._database.transaction() as connection:
+            store.put(connection, self._tenant, Kind.CAPTURE, "main", number=account)
+
+    def _service_account(self, number: int) -> int:
+        listed = self._grafana.ask(requests.service_accounts(), organisation=number).read(ServiceAccounts)
+        return next((one.id for one in listed.service_accounts if one.name == CAPTURE), 0)
+
+    def _keys(self, _deed: Deed, _number: int) -> None:
+        with self._database.transaction() as connection:
+            for source in self._desired.sources:
+                self._credentials.provide(connection, self._tenant, key_of(source.key), Secret(source.uid))
+            failpoint("workspaces.grafana.keys.before-commit")
+
+    # Taking away
+
+    def _drop_board(self, deed: Deed, number: int) -> None:
+        self._grafana.ask(requests.delete_board(deed.uid), 404, organisation=number)
+        failpoint("workspaces.grafana.board-dropped")
+        with self._database.transaction() as connection:
+            store.drop(connection, self._tenant, Kind.BOARD, deed.key)
+
+    def _drop_folder(self, deed: Deed, number: int) -> None:
+        self._grafana.ask(requests.delete_folder(deed.uid), 404, organisation=number)
+        failpoint("workspaces.grafana.folder-dropped")
+
+    def _drop_source(self, deed: Deed, number: int) -> None:
+        self._grafana.ask(requests.delete_source(deed.uid), 404, organisation=number)
+        failpoint("workspaces.grafana.source-dropped")
+        with self._database.transaction() as connection:
+            store.drop(connection, self._tenant, Kind.SOURCE, deed.key)
+
+    def _drop_capture(self, _deed: Deed, number: int) -> None:
+        """Look first: Grafana answers 500 when there is none."""
+        account = self._service_account(number)
+        if account:
+            self._grafana.ask(requests.delete_service_account(account), organisation=number)
+        failpoint("workspaces.grafana.capture-dropped")
+
+    def _drop_organisation(self, deed: Deed, _number: int) -> None:
+        """Delete it, after one more look at the mark: a number alone may be another's by now."""
+        seen = self._grafana.ask(requests.organisation(deed.number), 404)
+        if seen.status in _OK and seen.read(Organisation).address.address1 in {self._desired.mark, ""}:
+            self._grafana.ask(requests.delete_organisation(deed.number), 404)
+        failpoint("workspaces.grafana.organisation-dropped")
+
+    def _release(self, deed: Deed, _number: int) -> None:
+        self._grafana.ask(requests.mark_organisation(deed.number, ""))
+        failpoint("workspaces.grafana.organisation-released")
+
+    def _forget(self, _deed: Deed, _number: int) -> None:
+        with self._database.transaction() as connection:
+            store.forget(connection, self._tenant)
+            failpoint("workspaces.grafana.forget.before-commit")
+
+
+def key_of(store_kind: str) -> str:
+    """Return the name of the credential that tells a data source's uid: `GRAFANA_UID_TIMING_REPORT`."""
+    return f"GRAFANA_UID_{store_kind.upper()}"
+
+
+def taken(name: str, what: str) -> Stuck:
+    """Say that the name or uid belongs to something that is not ours."""
+    message = f"Grafana has another {what} named {name}, which Belvedere did not make."
+    hint = "Rename or delete it in Grafana, or take it over with `belvedere workspace adopt`; then try again."
+    return Stuck(message, hint=hint, code="grafana-taken")
+
+
+def _refused_board(title: str, said: str) -> Later | Stuck:
+    if "folder" in said:
+        message = "The tenant's folder is gone from Grafana. It is made again."
+        return Changed(message, retry_in_s=1.0)
+    message = f"Grafana refused the dashboard {title}: {said}"
+    return Stuck(message, code="grafana-refused")

@@ -1,0 +1,147 @@
+"""What should be in Grafana for one tenant, read from our own data. Calls no Grafana.
+
+What is not here: what is there (`observe.py`), and what dashboards show (`dashboards/`, by `Publication`).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from belvedere.credentials.service import Credentials
+from belvedere.kernel.db import Database
+from belvedere.kernel.secret import Secret
+from belvedere.stores.model import Store, StoreState
+from belvedere.workspaces.grafana import store
+from belvedere.workspaces.grafana.apply import Logins, key_of
+from belvedere.workspaces.grafana.document import POSTGRES, digest, fitted
+from belvedere.workspaces.grafana.model import (
+    Desired,
+    Kind,
+    Records,
+    WantedAccount,
+    WantedBoard,
+    WantedSource,
+    folder_uid,
+    mark_of,
+    organisation_name,
+    source_uid,
+)
+from belvedere.workspaces.port import Place, Publication
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Publications = Callable[[int], Sequence[Publication]]
+"""The dashboards that a tenant should have, by its serial number."""
+
+
+class Stores(Logins, Protocol):
+    """As much of the stores as this room needs."""
+
+    def of_tenant(self, serial: int) -> list[Store]:
+        """Return a tenant's stores."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the installation's settings say about tenants' places.
+
+    `organisation` and `user` are patterns with `{id}` and `{name}`; a `user` without either names an account that
+    somebody else made; an empty one means none. `store_address` is how Grafana reaches the tenants' PostgreSQL,
+    as `host` or `host:port`; empty: as the tenants do. `sslmode` empty: none on loopback, else `require`.
+    """
+
+    organisation: str = "Tenant {id} - {name}"
+    user: str = "user_{name}"
+    role: str = "Viewer"
+    store_address: str = ""
+    sslmode: str = ""
+
+
+class Wishes:
+    """Puts together what should be there."""
+
+    def __init__(
+        self, *, database: Database, credentials: Credentials, stores: Stores, options: Options,
+        publications: Publications | None = None,
+    ) -> None:
+        """Take what it needs; without `publications` dashboards are written when they are published, and no plan."""
+        self._database = database
+        self._credentials = credentials
+        self._stores = stores
+        self._options = options
+        self._publications = publications
+
+    def of(
+        self, place: Place, records: Records, *, owns: bool = True, plugin: str = POSTGRES, boards: bool = True
+    ) -> Desired:
+        """Return all that should be there for a tenant, with or without its dashboards."""
+        sources = self._sources(place.tenant, records)
+        with self._database.transaction() as connection:
+            installation = store.installation(connection)
+            stale = tuple(
+                key_of(one.key) for one in sources
+                if self._credentials.would_provide(connection, place.tenant, key_of(one.key), Secret(one.uid))
+            )
+        published = self._publications(place.tenant) if boards and self._publications is not None else ()
+        folder = records.get((Kind.FOLDER, "main"))
+        return Desired(
+            subject=place.name, organisation=organisation_name(self._options.organisation, place.tenant, place.name),
+            mark=mark_of(installation, place.tenant), owns=owns,
+            folder_uid=folder.uid if folder and folder.uid else folder_uid(installation, place.tenant),
+            folder_title=place.name, sources=sources,
+            boards=tuple(self.board(one, sources, records, plugin) for one in published),
+            account=self._account(place) if owns else None, stale_keys=stale,
+        )
+
+    def board(
+        self, publication: Publication, sources: Iterable[WantedSource], records: Records, plugin: str
+    ) -> WantedBoard:
+        """Return one dashboard, fitted to the tenant's data sources. What was taken over keeps its uid."""
+        uids = {str(one.store_id): one.uid for one in sources}
+        document = fitted(publication.document, uids, plugin)
+        record = records.get((Kind.BOARD, str(publication.dashboard_id)))
+        uid = record.uid if record and record.uid else f"b{publication.dashboard_id.hex}"
+        document["uid"] = uid
+        document.setdefault("title", publication.model.title)
+        return WantedBoard(publication.dashboard_id, uid, str(document["title"]), document, digest(document))
+
+    def _sources(self, tenant: int, records: Records) -> tuple[WantedSource, ...]:
+        made = []
+        for one in self._stores.of_tenant(tenant):
+            if one.state is not StoreState.READY:
+                continue
+            user, password = self._stores.reader_login(one.id)
+            record = records.get((Kind.SOURCE, one.kind.value))
+            uid = record.uid if record and record.uid else source_uid(one.id)
+            made.append(WantedSource(
+                key=one.kind.value, store_id=one.id, uid=uid, name=one.database, url=self._address(one),
+                database=one.database, user=user, sslmode=self._sslmode(one), seal=_seal(one.id, password),
+            ))
+        return tuple(made)
+
+    def _address(self, one: Store) -> str:
+        given = self._options.store_address
+        host = given or one.host
+        if given and ":" in given.rpartition("]")[2]:
+            return given
+        return f"[{host}]:{one.port}" if ":" in host and not host.startswith("[") else f"{host}:{one.port}"
+
+    def _sslmode(self, one: Store) -> str:
+        host = self._options.store_address or one.host
+        return self._options.sslmode or ("disable" if host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK
+                                         else "require")
+
+    def _account(self, place: Place) -> WantedAccount | None:
+        pattern = self._options.user.strip()
+        if not pattern:
+            return None
+        login = " ".join(pattern.replace("{id}", str(place.tenant)).replace("{name}", place.name).split())
+        return WantedAccount(login, f"{place.name} Default", self._options.role, existing="{" not in pattern)
+
+
+def _seal(store_id: UUID, password: Secret) -> str:
+    """Tell two passwords of one store apart. They are random, 192 bits: nothing leads back to them."""
+    return hashlib.sha256(f"{store_id}\0{password.reveal()}".encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""What a tenant's place in a Grafana should hold, what it holds, and what was written down about it.
+
+Names and uids are derived, so that the same tenant always gets the same; where something was taken over, the record
+says which uid it has instead. What is not here: comparing (`plan.py`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from belvedere.workspaces.grafana.answers import Folder, Source
+
+OWN_UID: Final = re.compile(r"^b[0-9a-f]{32}$")
+"""How every uid that Belvedere chooses looks: 33 characters of the 40 that Grafana allows."""
+
+CAPTURE: Final = "belvedere-capture"
+"""The service account that pictures are taken with; a Viewer of its own organisation."""
+
+MOST_DIGESTS: Final = 20
+_LONGEST_NAME: Final = 190
+
+
+class Kind(StrEnum):
+    """What is written down about a Grafana."""
+
+    SOURCE = "source"
+    FOLDER = "folder"
+    BOARD = "board"
+    ACCOUNT = "account"
+    CAPTURE = "capture"
+
+
+class RecordState(StrEnum):
+    """Whose an object is now. What was changed by hand waits for a person's choice; a detached one is the tenant's."""
+
+    OURS = "ours"
+    BY_HAND = "changed by hand"
+    RESTORE = "restore"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was made: uid or number, the version after it, and digests of what was written, the newest first."""
+
+    kind: Kind
+    key: str
+    uid: str = ""
+    number: int = 0
+    version: int = 0
+    digests: tuple[str, ...] = ()
+    state: RecordState = RecordState.OURS
+
+    @property
+    def digest(self) -> str:
+        """What was written last, or begun to be."""
+        return self.digests[0] if self.digests else ""
+
+
+Records = Mapping[tuple[Kind, str], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is written down about a tenant's organisation. `asked` says that one of this name was once asked for."""
+
+    url: str
+    name: str
+    organisation: int = 0
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSource:
+    """One PostgreSQL data source. `seal` changes with the password and tells nothing about it."""
+
+    key: str
+    store_id: UUID
+    uid: str
+    name: str
+    url: str
+    database: str
+    user: str
+    sslmode: str
+    seal: str
+
+    def json_data(self) -> dict[str, Any]:
+        """Return the settings that are no secret; `database` stands here from 12.2 on."""
+        return {
+            "database": self.database, "sslmode": self.sslmode, "postgresVersion": 1500, "timescaledb": False,
+            "maxOpenConns": 4, "maxIdleConns": 2, "connMaxLifetime": 14400,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WantedBoard:
+    """One dashboard, its document fitted to the tenant's data sources."""
+
+    dashboard_id: UUID
+    uid: str
+    title: str
+    document: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAccount:
+    """The tenant's default user. `existing` means that somebody else made it: it is added and never deleted."""
+
+    login: str
+    name: str
+    role: str
+    existing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that should be there for one tenant.
+
+    `owns` is False where the organisation was given (an own Grafana, a token): then it is neither made nor deleted,
+    and there is no default user.
+    """
+
+    subject: str
+    organisation: str
+    mark: str
+    owns: bool
+    folder_uid: str
+    folder_title: str
+    sources: tuple[WantedSource, ...] = ()
+    boards: tuple[WantedBoard, ...] = ()
+    account: WantedAccount | None = None
+    stale_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOrganisation:
+    """The organisation that was found, and whether it is ours: by its mark, or because it was left half-made."""
+
+    id: int
+    name: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBoard:
+    """A dashboard as it is stored. `readable` is False for one that Grafana 13 keeps in a form it cannot show here."""
+
+    uid: str
+    version: int
+    folder_uid: str
+    title: str
+    document: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMember:
+    """Somebody in the organisation."""
+
+    id: int
+    login: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenService:
+    """A service account."""
+
+    id: int
+    name: str
+    role: str
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is there. Without an organisation, or as no member of it, the rest is not known and empty.
+
+    `taken` names an organisation of the wanted name that is somebody else's.
+    """
+
+    organisation: SeenOrganisation | None = None
+    member: bool = True
+    taken: str = ""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    folders: Mapping[str, Folder] = field(default_factory=dict)
+    boards: Mapping[str, SeenBoard] = field(default_factory=dict)
+    members: Mapping[str, SeenMember] = field(default_factory=dict)
+    services: Mapping[str, SeenService] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    foreign_in_folder: bool = False
+
+
+def source_uid(store_id: UUID) -> str:
+    """Return the uid of a store's data source."""
+    return f"b{store_id.hex}"
+
+
+def folder_uid(installation: UUID, tenant: int) -> str:
+    """Return the uid of a tenant's folder, another one in another installation."""
+    return f"b{uuid5(installation, f'folder {tenant}').hex}"
+
+
+def mark_of(installation: UUID, tenant: int) -> str:
+    """Return what is written into an organisation's address, so that two installations leave each other whole."""
+    return f"belvedere {installation} tenant {tenant}"
+
+
+def organisation_name(pattern: str, tenant: int, name: str) -> str:
+    """Return the organisation's name, trimmed: Grafana keeps blanks and case as they come, and 190 characters."""
+    made = pattern.replace("{id}", str(tenant)).replace("{name}", name)
+    return " ".join(made.split())[:_LONGEST_NAME].rstrip()

@@ -1,0 +1,199 @@
+"""Reads what a Grafana holds of one tenant in few calls: five, and one for each data source and dashboard.
+
+Changes nothing.
+What is not here: what should be there (`desired.py`), what differs (`plan.py`).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana.answers import (
+    AlertRule,
+    Board,
+    Folder,
+    Found,
+    Library,
+    Member,
+    Organisation,
+    ServiceAccounts,
+    Source,
+)
+from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.document import digest
+from belvedere.workspaces.grafana.model import (
+    CAPTURE,
+    Desired,
+    Kind,
+    Known,
+    Observed,
+    Records,
+    RecordState,
+    SeenBoard,
+    SeenMember,
+    SeenOrganisation,
+    SeenService,
+)
+
+_UNREADABLE = 406
+_GONE = 404
+
+
+def find_organisation(grafana: Grafana, desired: Desired, place: Known | None) -> tuple[SeenOrganisation | None, str]:
+    """Find the tenant's organisation, and the name of one that bears its name and is somebody else's.
+
+    A number alone proves nothing: a Grafana that was emptied gives it out again. The mark does; so does the name of
+    one that was asked for here and left half-made, which nobody has marked.
+    """
+    if not desired.owns:
+        return _given(grafana), ""
+    known = place if place is not None and place.url == grafana.url else None
+    if known is not None and known.organisation:
+        seen = _organisation(grafana, requests.organisation(known.organisation))
+        if seen is not None and (seen.mark == desired.mark or (not seen.mark and seen.name == known.name)):
+            return seen, ""
+    names = dict.fromkeys([desired.organisation, *([known.name] if known else [])])
+    for name in names:
+        seen = _organisation(grafana, requests.organisation_named(name))
+        if seen is None:
+            continue
+        asked = known is not None and known.asked and known.name == name and not known.organisation
+        if seen.mark == desired.mark or (asked and not seen.mark):
+            return seen, ""
+        if name == desired.organisation:
+            return None, name
+    return None, ""
+
+
+def observe(
+    grafana: Grafana, desired: Desired, place: Known | None, records: Records, *, removing: bool = False
+) -> Observed:
+    """Return what is there. Where the administrator is no member, the content is not known.
+
+    Args:
+        grafana: where.
+        desired: what should be there; its uids are looked for.
+        place: which organisation is on record.
+        records: the dashboards on record are read whole.
+        removing: look for what is not ours as well.
+    """
+    organisation, taken = find_organisation(grafana, desired, place)
+    if organisation is None:
+        return Observed(taken=taken)
+    number = organisation.id
+    if not grafana.verify(number):
+        return Observed(organisation, member=False)
+    sources = _sources(grafana, number, desired, records, removing=removing)
+    found = grafana.ask(requests.search(), organisation=number).read(list[Found])
+    services = _services(grafana, number)
+    members = _members(grafana, number) if desired.account is not None else {}
+    boards = _boards(grafana, number, _wanted_uids(desired, records), found)
+    foreign: tuple[str, ...] = ()
+    in_folder = False
+    if removing:
+        foreign, in_folder = _foreign(
+            grafana, number, desired=desired, records=records, sources=sources, found=found, services=services
+        )
+    return Observed(
+        organisation, sources={one.uid: one for one in sources}, folders=_folders(grafana, number, desired, found),
+        boards=boards, members=members, services=services, foreign=foreign, foreign_in_folder=in_folder,
+    )
+
+
+def read_board(grafana: Grafana, organisation: int, uid: str) -> SeenBoard | None:
+    """Read one dashboard, or None when it is not there."""
+    answer = grafana.ask(requests.board(uid), _GONE, _UNREADABLE, organisation=organisation)
+    if answer.status == _GONE:
+        return None
+    if answer.status == _UNREADABLE:
+        return SeenBoard(uid, 0, "", uid, readable=False)
+    board = answer.read(Board)
+    document = board.dashboard
+    version = int(document.get("version") or board.meta.version)
+    return SeenBoard(uid, version, board.meta.folder_uid, str(document.get("title", "")), document, digest(document))
+
+
+def _organisation(grafana: Grafana, request: requests.Request) -> SeenOrganisation | None:
+    answer = grafana.ask(request, _GONE)
+    if answer.status == _GONE:
+        return None
+    found = answer.read(Organisation)
+    return SeenOrganisation(found.id, found.name, found.address.address1)
+
+
+def _given(grafana: Grafana) -> SeenOrganisation | None:
+    """Ask a login or a token that belongs to one organisation which one that is."""
+    request = requests.Request("GET", "/api/org")
+    found = grafana.ask(request).read(Organisation)
+    return SeenOrganisation(found.id, found.name, found.address.address1)
+
+
+def _wanted_uids(desired: Desired, records: Records) -> set[str]:
+    wanted = {board.uid for board in desired.boards}
+    return wanted | {
+        record.uid for (kind, _), record in records.items()
+        if kind is Kind.BOARD and record.state is not RecordState.DETACHED
+    }
+
+
+def _sources(
+    grafana: Grafana, number: int, desired: Desired, records: Records, *, removing: bool
+) -> list[Source]:
+    """Read our data sources one by one: the list tells neither their versions nor whether a password is set."""
+    if removing:
+        return grafana.ask(requests.sources(), organisation=number).read(list[Source])
+    uids = {one.uid for one in desired.sources}
+    uids |= {record.uid for (kind, _), record in records.items() if kind is Kind.SOURCE}
+    answers = [grafana.ask(requests.source(uid), _GONE, organisation=number) for uid in sorted(uids)]
+    return [answer.read(Source) for answer in answers if answer.status != _GONE]
+
+
+def _boards(grafana: Grafana, number: int, uids: set[str], found: Iterable[Found]) -> dict[str, SeenBoard]:
+    there = {one.uid for one in found if one.type == "dash-db"}
+    read = {uid: read_board(grafana, number, uid) for uid in sorted(uids & there)}
+    return {uid: board for uid, board in read.items() if board is not None}
+
+
+def _folders(grafana: Grafana, number: int, desired: Desired, found: Iterable[Found]) -> dict[str, Folder]:
+    """Return our folder; its version is asked only when it is to be renamed."""
+    folders = {one.uid: Folder(one.uid, one.title) for one in found if one.type == "dash-folder"}
+    ours = folders.get(desired.folder_uid)
+    if ours is not None and ours.title != desired.folder_title:
+        answer = grafana.ask(requests.folder(ours.uid), _GONE, organisation=number)
+        if answer.status != _GONE:
+            folders[ours.uid] = answer.read(Folder)
+    return folders
+
+
+def _members(grafana: Grafana, number: int) -> dict[str, SeenMember]:
+    listed = grafana.ask(requests.organisation_users(number)).read(list[Member])
+    return {one.login.lower(): SeenMember(one.user_id, one.login, one.role) for one in listed}
+
+
+def _services(grafana: Grafana, number: int) -> dict[str, SeenService]:
+    listed = grafana.ask(requests.service_accounts(), organisation=number).read(ServiceAccounts).service_accounts
+    return {one.name: SeenService(one.id, one.name, one.role, one.is_disabled) for one in listed}
+
+
+def _foreign(
+    grafana: Grafana, number: int, *, desired: Desired, records: Records, sources: Iterable[Source],
+    found: Iterable[Found], services: Mapping[str, SeenService],
+) -> tuple[tuple[str, ...], bool]:
+    """Name what is not ours, and tell whether some of it stands in our folder."""
+    ours = {record.uid for record in records.values() if record.uid and record.state is not RecordState.DETACHED}
+    ours |= {desired.folder_uid}
+    names, in_folder = [], False
+    for one in found:
+        if one.uid not in ours:
+            names.append(f"{'folder' if one.type == 'dash-folder' else 'dashboard'} {one.title}")
+            in_folder = in_folder or one.folder_uid == desired.folder_uid
+    names += [f"data source {one.name}" for one in sources if one.uid not in ours]
+    names += [f"service account {one.name}" for one in services.values() if one.name != CAPTURE]
+    library = grafana.ask(requests.library(), _GONE, organisation=number)
+    if library.status != _GONE:
+        names += [f"library panel {one.name}" for one in library.read(Library).result.elements]
+    rules = grafana.ask(requests.alert_rules(), _GONE, organisation=number)
+    if rules.status != _GONE:
+        for rule in rules.read(list[AlertRule]):
+            names.append(f"alert rule {rule.title}")
+            in_folder = in_folder or rule.folder_uid == desired.folder_uid
+    return tuple(names), in_folder

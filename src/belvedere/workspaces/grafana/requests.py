@@ -1,0 +1,258 @@
+"""Every request that Belvedere may send to a Grafana, as data. Sending is `api.py`.
+
+Paths and bodies are those of Grafana's HTTP API, `/api`, which 9.3 to 13 have alike: its descriptions of 10.4.3, 11.0.0
+and 13.0.0 list all of them. `tests/contract/grafana_requests.py` holds the same list for the tests to compare.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import Struct
+
+Body = Mapping[str, Any]
+
+
+class Request(Struct, frozen=True):
+    """One call. `within` needs the organisation header; without it the call is the server's own business.
+
+    `query` is put on the address; its values hold no secret.
+    """
+
+    method: str
+    path: str
+    body: Body | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    within: bool = False
+
+
+def _get(path: str, *query: tuple[str, str], within: bool = False) -> Request:
+    return Request("GET", path, query=query, within=within)
+
+
+def _named(text: str) -> str:
+    return quote(text, safe="")
+
+
+# The server itself, for its administrator only
+
+
+def health() -> Request:
+    """Ask for the version; needs no login."""
+    return _get("/api/health")
+
+
+def organisation(number: int) -> Request:
+    """Read an organisation by number, whether or not the administrator is a member."""
+    return _get(f"/api/orgs/{number}")
+
+
+def organisation_named(name: str) -> Request:
+    """Read an organisation by its exact name."""
+    return _get(f"/api/orgs/name/{_named(name)}")
+
+
+def organisations(page: int) -> Request:
+    """List organisations, a thousand a page, the first page being 0."""
+    return _get("/api/orgs", ("perpage", "1000"), ("page", str(page)))
+
+
+def create_organisation(name: str) -> Request:
+    """Make an organisation; the caller becomes its Admin."""
+    return Request("POST", "/api/orgs", {"name": name})
+
+
+def rename_organisation(number: int, name: str) -> Request:
+    """Give an organisation another name."""
+    return Request("PUT", f"/api/orgs/{number}", {"name": name})
+
+
+def mark_organisation(number: int, mark: str) -> Request:
+    """Write whose an organisation is into the first line of its address, which nothing else uses."""
+    return Request("PUT", f"/api/orgs/{number}/address", {"address1": mark})
+
+
+def delete_organisation(number: int) -> Request:
+    """Delete an organisation. Sent without the header: Grafana refuses to delete the organisation of the request."""
+    return Request("DELETE", f"/api/orgs/{number}")
+
+
+def organisation_users(number: int) -> Request:
+    """List who is in an organisation."""
+    return _get(f"/api/orgs/{number}/users")
+
+
+def add_organisation_user(number: int, login: str, role: str) -> Request:
+    """Put an existing user into an organisation."""
+    return Request("POST", f"/api/orgs/{number}/users", {"loginOrEmail": login, "role": role})
+
+
+def set_organisation_role(number: int, user: int, role: str) -> Request:
+    """Change what a user may do in an organisation."""
+    return Request("PATCH", f"/api/orgs/{number}/users/{user}", {"role": role})
+
+
+def remove_organisation_user(number: int, user: int) -> Request:
+    """Take a user out of an organisation."""
+    return Request("DELETE", f"/api/orgs/{number}/users/{user}")
+
+
+def user_named(login: str) -> Request:
+    """Find a user by login or e-mail."""
+    return _get("/api/users/lookup", ("loginOrEmail", login))
+
+
+def user(number: int) -> Request:
+    """Read a user."""
+    return _get(f"/api/users/{number}")
+
+
+def user_organisations(number: int) -> Request:
+    """List the organisations of a user."""
+    return _get(f"/api/users/{number}/orgs")
+
+
+def use_organisation(user_number: int, number: int) -> Request:
+    """Choose where a user lands after signing in."""
+    return Request("POST", f"/api/users/{user_number}/using/{number}")
+
+
+def create_user(login: str, name: str, password: str, number: int) -> Request:
+    """Make a user in an organisation. The body holds a password."""
+    return Request("POST", "/api/admin/users", {"login": login, "name": name, "password": password, "OrgId": number})
+
+
+def set_password(user_number: int, password: str) -> Request:
+    """Give a user another password."""
+    return Request("PUT", f"/api/admin/users/{user_number}/password", {"password": password})
+
+
+def delete_user(number: int) -> Request:
+    """Delete a user."""
+    return Request("DELETE", f"/api/admin/users/{number}")
+
+
+# Inside one organisation
+
+
+def current_organisation() -> Request:
+    """Ask which organisation a call is taken for: the proof that the header arrived."""
+    return _get("/api/org", within=True)
+
+
+def sources() -> Request:
+    """List the data sources."""
+    return _get("/api/datasources", within=True)
+
+
+def source(uid: str) -> Request:
+    """Read a data source; secrets do not come back."""
+    return _get(f"/api/datasources/uid/{_named(uid)}", within=True)
+
+
+def create_source(body: Body) -> Request:
+    """Make a data source. The body holds a password."""
+    return Request("POST", "/api/datasources", body, within=True)
+
+
+def change_source(uid: str, body: Body) -> Request:
+    """Replace a data source; send the version that was read, the uid and `isDefault`, or Grafana changes them."""
+    return Request("PUT", f"/api/datasources/uid/{_named(uid)}", body, within=True)
+
+
+def delete_source(uid: str) -> Request:
+    """Delete a data source."""
+    return Request("DELETE", f"/api/datasources/uid/{_named(uid)}", within=True)
+
+
+def source_health(uid: str) -> Request:
+    """Ask a data source whether its database answers. Grafana keeps its settings for 5 s: wait after a change."""
+    return _get(f"/api/datasources/uid/{_named(uid)}/health", within=True)
+
+
+def plugin(name: str) -> Request:
+    """Ask whether a plugin is installed."""
+    return _get(f"/api/plugins/{_named(name)}/settings", within=True)
+
+
+def search() -> Request:
+    """List folders and dashboards, at most 5,000."""
+    return _get("/api/search", ("limit", "5000"), within=True)
+
+
+def folder(uid: str) -> Request:
+    """Read a folder with its version."""
+    return _get(f"/api/folders/{_named(uid)}", within=True)
+
+
+def create_folder(uid: str, title: str) -> Request:
+    """Make a folder at the top."""
+    return Request("POST", "/api/folders", {"uid": uid, "title": title}, within=True)
+
+
+def rename_folder(uid: str, title: str, version: int) -> Request:
+    """Give a folder another title."""
+    return Request("PUT", f"/api/folders/{_named(uid)}", {"title": title, "version": version}, within=True)
+
+
+def delete_folder(uid: str) -> Request:
+    """Delete a folder with everything in it."""
+    return Request("DELETE", f"/api/folders/{_named(uid)}", within=True)
+
+
+def board(uid: str) -> Request:
+    """Read a dashboard with its version and folder."""
+    return _get(f"/api/dashboards/uid/{_named(uid)}", within=True)
+
+
+def put_board(document: Body, folder_uid: str, message: str) -> Request:
+    """Write a dashboard, never over a version that was not read and never over another of the same title."""
+    body = {"dashboard": document, "folderUid": folder_uid, "message": message, "overwrite": False}
+    return Request("POST", "/api/dashboards/db", body, within=True)
+
+
+def delete_board(uid: str) -> Request:
+    """Delete a dashboard."""
+    return Request("DELETE", f"/api/dashboards/uid/{_named(uid)}", within=True)
+
+
+def library() -> Request:
+    """List library panels, at most 100: only whether there are any counts."""
+    return _get("/api/library-elements", ("perPage", "100"), within=True)
+
+
+def alert_rules() -> Request:
+    """List alert rules; 404 where alerting is off."""
+    return _get("/api/v1/provisioning/alert-rules", within=True)
+
+
+def service_accounts() -> Request:
+    """List service accounts."""
+    return _get("/api/serviceaccounts/search", ("perpage", "1000"), within=True)
+
+
+def create_service_account(name: str, role: str) -> Request:
+    """Make a service account."""
+    return Request("POST", "/api/serviceaccounts", {"name": name, "role": role}, within=True)
+
+
+def change_service_account(number: int, name: str, role: str) -> Request:
+    """Give a service account its role back, and enable it."""
+    body = {"name": name, "role": role, "isDisabled": False}
+    return Request("PATCH", f"/api/serviceaccounts/{number}", body, within=True)
+
+
+def delete_service_account(number: int) -> Request:
+    """Delete a service account with its tokens."""
+    return Request("DELETE", f"/api/serviceaccounts/{number}", within=True)
+
+
+def create_token(account: int, name: str, seconds: int) -> Request:
+    """Make a token that ends by itself; its name must be unique in the organisation."""
+    path = f"/api/serviceaccounts/{account}/tokens"
+    return Request("POST", path, {"name": name, "secondsToLive": seconds}, within=True)
+
+
+def delete_token(account: int, number: int) -> Request:
+    """End a token now."""
+    return Request("DELETE", f"/api/serviceaccounts/{account}/tokens/{number}", within=True)

@@ -1,0 +1,183 @@
+"""What is written down about tenants' organisations in a Grafana: numbers, uids, versions and digests, no secret."""
+
+from typing import Final
+from uuid import UUID
+
+import psycopg
+
+from belvedere.kernel.db import Connection, one, rows
+from belvedere.workspaces.grafana.model import MOST_DIGESTS, Kind, Known, Record, Records, RecordState
+
+_LOCK: Final = 0x67726166
+
+
+def installation(connection: Connection) -> UUID:
+    """Return the number of this installation, which stands in every mark."""
+    row = one(connection, "SELECT id FROM installation")
+    if row is None:  # pragma: no cover  (a migration writes the row)
+        raise LookupError
+    return UUID(str(row["id"]))
+
+
+def hold(session: Connection, tenant: int, wait_ms: int) -> bool:
+    """Take the lock of a tenant's organisation for this session; False when another has it for so long."""
+    session.execute("SELECT set_config('lock_timeout', %s, false)", [f"{wait_ms}ms"])
+    try:
+        session.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, tenant % 2**31])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def place(connection: Connection, tenant: int) -> Known | None:
+    """Return what is known of the tenant's organisation."""
+    row = one(
+        connection,
+        "SELECT url, organisation_name, organisation, asked_at FROM grafana_workspace WHERE tenant_id = %s", [tenant],
+    )
+    if row is None:
+        return None
+    return Known(row["url"], row["organisation_name"], row["organisation"] or 0, row["asked_at"] is not None)
+
+
+def ask_for(connection: Connection, tenant: int, url: str, name: str) -> None:
+    """Write down that an organisation of this name is about to be made. What was known of another one is dropped."""
+    connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND kind <> 'board'", [tenant])
+    connection.execute(
+        "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, asked_at) "
+        "SELECT serial, %(url)s, %(name)s, now() FROM tenant WHERE serial = %(tenant)s ON CONFLICT (tenant_id) DO "
+        "UPDATE SET url = excluded.url, organisation_name = excluded.organisation_name, organisation = NULL, "
+        "asked_at = now()",
+        {"tenant": tenant, "url": url, "name": name},
+    )
+
+
+def found(connection: Connection, tenant: int, url: str, name: str, organisation: int) -> None:
+    """Write down which organisation is the tenant's."""
+    connection.execute(
+        "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, organisation) "
+        "SELECT serial, %(url)s, %(name)s, %(number)s FROM tenant WHERE serial = %(tenant)s ON CONFLICT (tenant_id) "
+        "DO UPDATE SET url = excluded.url, organisation_name = excluded.organisation_name, "
+        "organisation = excluded.organisation",
+        {"tenant": tenant, "url": url, "name": name, "number": organisation},
+    )
+
+
+def forget(connection: Connection, tenant: int) -> None:
+    """Drop all that is known of the tenant's organisation."""
+    connection.execute("DELETE FROM grafana_workspace WHERE tenant_id = %s", [tenant])
+
+
+def unask(connection: Connection, tenant: int) -> None:
+    """Take back that an organisation was asked for: one of that name turned out to be somebody else's."""
+    connection.execute("UPDATE grafana_workspace SET asked_at = NULL WHERE tenant_id = %s", [tenant])
+
+
+def looked(connection: Connection, tenant: int, problem: str = "", code: str = "") -> bool:
+    """Write how the last look went; tell whether that is news."""
+    row = one(
+        connection,
+        "UPDATE grafana_workspace w SET looked_at = CASE WHEN %(code)s = '' THEN now() ELSE w.looked_at END, "
+        "problem = %(problem)s, problem_code = %(code)s, problem_since = CASE WHEN %(code)s = '' THEN NULL "
+        "WHEN w.problem_code = %(code)s THEN w.problem_since ELSE now() END "
+        "FROM grafana_workspace old WHERE w.tenant_id = %(tenant)s AND old.tenant_id = w.tenant_id "
+        "RETURNING old.problem <> w.problem AS news",
+        {"tenant": tenant, "problem": problem, "code": code},
+    )
+    return bool(row and row["news"])
+
+
+def state(connection: Connection, tenant: int) -> dict[str, object] | None:
+    """Return the row of the tenant's organisation as pages show it."""
+    return one(
+        connection,
+        "SELECT url, organisation_name, organisation, problem, problem_code, problem_since, looked_at "
+        "FROM grafana_workspace WHERE tenant_id = %s", [tenant],
+    )
+
+
+def records(connection: Connection, tenant: int) -> Records:
+    """Return what was made for a tenant."""
+    listed = rows(
+        connection,
+        "SELECT kind, key, uid, number, version, digests, state FROM grafana_object WHERE tenant_id = %s "
+        "ORDER BY kind, key", [tenant],
+    )
+    return {(Kind(row["kind"]), str(row["key"])): _record(row) for row in listed}
+
+
+def record(connection: Connection, tenant: int, kind: Kind, key: str) -> Record | None:
+    """Return one record."""
+    row = one(
+        connection,
+        "SELECT kind, key, uid, number, version, digests, state FROM grafana_object "
+        "WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key],
+    )
+    return _record(row) if row else None
+
+
+def begin(connection: Connection, tenant: int, kind: Kind, key: str, *, uid: str, digest: str) -> None:
+    """Write down what is about to be written, so that what a crash left behind is known as ours."""
+    connection.execute(
+        "INSERT INTO grafana_object AS o (tenant_id, kind, key, uid, digests) "
+        "SELECT tenant_id, %(kind)s, %(key)s, %(uid)s, ARRAY[%(digest)s] FROM grafana_workspace "
+        "WHERE tenant_id = %(tenant)s ON CONFLICT (tenant_id, kind, key) DO UPDATE SET uid = excluded.uid, "
+        "digests = (excluded.digests || array_remove(o.digests, %(digest)s))[1:%(most)s], version = NULL, "
+        "changed_at = now()",
+        {"tenant": tenant, "kind": kind, "key": key, "uid": uid, "digest": digest, "most": MOST_DIGESTS},
+    )
+
+
+def put(
+    connection: Connection, tenant: int, kind: Kind, key: str, *, uid: str = "", number: int = 0, version: int = 0,
+    digest: str = "", state: RecordState = RecordState.OURS,
+) -> None:
+    """Write down what stands in Grafana now."""
+    connection.execute(
+        "INSERT INTO grafana_object AS o (tenant_id, kind, key, uid, number, version, digests, state) "
+        "SELECT tenant_id, %(kind)s, %(key)s, %(uid)s, %(number)s, %(version)s, "
+        "CASE WHEN %(digest)s = '' THEN '{}'::text[] ELSE ARRAY[%(digest)s] END, %(state)s FROM grafana_workspace "
+        "WHERE tenant_id = %(tenant)s ON CONFLICT (tenant_id, kind, key) DO UPDATE SET uid = excluded.uid, "
+        "number = excluded.number, version = excluded.version, state = excluded.state, changed_at = now(), "
+        "digests = (excluded.digests || array_remove(o.digests, %(digest)s))[1:%(most)s]",
+        {
+            "tenant": tenant, "kind": kind, "key": key, "uid": uid, "number": number or None,
+            "version": version or None, "digest": digest, "state": state, "most": MOST_DIGESTS,
+        },
+    )
+
+
+def set_state(connection: Connection, tenant: int, kind: Kind, key: str, state: RecordState) -> bool:
+    """Say whose an object is; False when nothing is known of it."""
+    return bool(
+        connection.execute(
+            "UPDATE grafana_object SET state = %s WHERE tenant_id = %s AND kind = %s AND key = %s",
+            [state, tenant, kind, key],
+        ).rowcount
+    )
+
+
+def drop(connection: Connection, tenant: int, kind: Kind, key: str) -> None:
+    """Forget one object."""
+    connection.execute(
+        "DELETE FROM grafana_object WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key]
+    )
+
+
+def age_s(connection: Connection, tenant: int, kind: Kind, key: str) -> float:
+    """Return how many seconds ago an object was written; a day when nothing is known."""
+    row = one(
+        connection,
+        "SELECT extract(epoch FROM clock_timestamp() - changed_at)::float8 AS age FROM grafana_object "
+        "WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key],
+    )
+    return float(row["age"]) if row else 86_400.0
+
+
+def _record(row: dict[str, object]) -> Record:
+    digests = row["digests"]
+    return Record(
+        kind=Kind(str(row["kind"])), key=str(row["key"]), uid=str(row["uid"]), number=int(str(row["number"] or 0)),
+        version=int(str(row["version"] or 0)), digests=tuple(map(str, digests if isinstance(digests, list) else ())),
+        state=RecordState(str(row["state"])),
+    )

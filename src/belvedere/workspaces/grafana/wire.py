@@ -1,0 +1,55 @@
+"""From the installation's settings to the Grafana of its tenants, if it has one."""
+
+from belvedere.credentials.service import Credentials
+from belvedere.kernel.db import Database
+from belvedere.kernel.errors import Rejected
+from belvedere.kernel.settings import Settings
+from belvedere.workspaces.grafana.api import Access
+from belvedere.workspaces.grafana.desired import Options, Publications, Stores
+from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.tiers import Tier
+
+_NONE = "-"
+_OFFERED = (Tier.VIEWER, Tier.ORG)
+
+
+def is_set(settings: Settings) -> bool:
+    """Tell whether address, login and password of a Grafana are given."""
+    return bool(settings.grafana_url and settings.grafana_user and settings.grafana_password)
+
+
+def tier_of(settings: Settings) -> Tier:
+    """Return what new tenants get.
+
+    Raises:
+        Rejected: the setting names no tier.
+    """
+    if not settings.grafana_tier:
+        return Tier.ORG if is_set(settings) else Tier.VIEWER
+    if settings.grafana_tier not in _OFFERED:
+        message = f"BELVEDERE_WORKSPACE_TIER={settings.grafana_tier!r} must be one of {', '.join(_OFFERED)}."
+        raise Rejected(message, code="setting", field="BELVEDERE_WORKSPACE_TIER")
+    return Tier(settings.grafana_tier)
+
+
+def grafana_of(
+    settings: Settings, *, database: Database, credentials: Credentials, stores: Stores,
+    publications: Publications | None = None,
+) -> GrafanaWorkspace | None:
+    """Make the workspace that the settings ask for; None without a Grafana. Nothing is called yet."""
+    if not is_set(settings):
+        return None
+    access = Access(
+        url=settings.grafana_url.rstrip("/"), user=settings.grafana_user, password=settings.grafana_password,
+        ca_file=str(settings.path(settings.grafana_ca_file)) if settings.grafana_ca_file else "",
+        timeout_s=settings.grafana_timeout_s, workers=max(1, settings.grafana_workers),
+    )
+    user = settings.grafana_default_user.strip()
+    options = Options(
+        organisation=settings.grafana_organisation, user="" if user == _NONE else user,
+        store_address=settings.grafana_store_address, sslmode=settings.grafana_store_ssl,
+    )
+    return GrafanaWorkspace(
+        access=access, database=database, credentials=credentials, stores=stores, options=options,
+        publications=publications,
+    )

@@ -1,0 +1,274 @@
+"""A Grafana organisation as a tenant's workspace: the second implementation of the port.
+
+Everything about a tenant is one plan: organisation, folder, data sources, dashboards, the service account for previews,
+the default user. `Workspaces` (../service.py) holds the tenant's lock around each verb here, so that an organisation
+has one writer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import httpx2
+
+from belvedere.credentials.service import Credentials
+from belvedere.kernel.clock import monotonic_s
+from belvedere.kernel.db import Database, signal
+from belvedere.kernel.errors import BelvedereError, Later
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.ids import opaque
+from belvedere.kernel.plan import Plan, Step
+from belvedere.kernel.secret import Secret
+from belvedere.workspaces.grafana import requests, store
+from belvedere.workspaces.grafana.accounts import PASSWORD
+from belvedere.workspaces.grafana.answers import SourceHealth, Token
+from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
+from belvedere.workspaces.grafana.apply import Hands, taken
+from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
+from belvedere.workspaces.grafana.document import POSTGRES
+from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState
+from belvedere.workspaces.grafana.observe import observe, read_board
+from belvedere.workspaces.grafana.plan import Deed, Do, plan, plan_board, removal
+from belvedere.workspaces.port import Place, Publication
+
+_OK: Final = frozenset({200, 201})
+
+
+@dataclass(frozen=True, slots=True)
+class CapturePass:
+    """What a browser needs to see one tenant's dashboards, for a short time.
+
+    `origin` is the one address that `token` may be sent to; `organisation` goes into page addresses as `orgId`.
+    """
+
+    origin: str
+    token: Secret
+    organisation: int
+    account: int
+    number: int
+    ends_at_s: float
+
+
+class GrafanaWorkspace:
+    """A tenant's organisation in a shared Grafana, data and dashboards separate (tier `org`)."""
+
+    kind = "grafana"
+    exclusive = True
+
+    def __init__(
+        self, *, access: Access, database: Database, credentials: Credentials, stores: Stores,
+        options: Options | None = None, publications: Publications | None = None,
+        transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] | None = None,
+    ) -> None:
+        """Take what it needs.
+
+        Args:
+            access: the Grafana, with a server administrator's login.
+            database: the control database, for what was made.
+            credentials: seals the default user's password; gets `GRAFANA_UID_*`.
+            stores: the tenants' databases and their readers' logins.
+            options: names and addresses; the defaults are the product's.
+            publications: all dashboards that a tenant should have, so that a plan repairs lost ones.
+            transport: for tests.
+            pause: for tests.
+        """
+        more: dict[str, Any] = {"pause": pause} if pause is not None else {}
+        self._grafana = Grafana(access, transport=transport, **more)
+        self._database = database
+        self._credentials = credentials
+        self._stores = stores
+        self._wishes = Wishes(
+            database=database, credentials=credentials, stores=stores, options=options or Options(),
+            publications=publications,
+        )
+
+    @property
+    def grafana(self) -> Grafana:
+        """The Grafana itself, for what else has to be asked of it (members, adoption)."""
+        return self._grafana
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._grafana.close()
+
+    def plan(self, place: Place, *, wanted: bool = True) -> Plan[Deed]:
+        """Compare the tenant's organisation with what it should be, field by field; see the port.
+
+        Raises:
+            GrafanaAway: it does not answer.
+            Stuck: an organisation of that name is not ours, or Grafana refuses.
+        """
+        known, records = self._on_record(place)
+        if not wanted and known is None:
+            return Plan(place.name)
+        desired = self._wishes.of(place, records, plugin=self._plugin(known))
+        seen = observe(self._grafana, desired, known, records, removing=not wanted)
+        if not wanted:
+            return removal(desired, seen, records)
+        if seen.taken:
+            raise taken(seen.taken, "organisation")
+        return plan(desired, seen, records, known)
+
+    def apply(self, place: Place, step: Step[Deed]) -> None:
+        """Do one step and write down what stands there then."""
+        _, records = self._on_record(place)
+        desired = self._wishes.of(place, records, boards=False)
+        failpoint("workspaces.grafana.step.before")
+        self._hands(place, desired).do(step.deed)
+        failpoint("workspaces.grafana.step.after")
+
+    def publish(self, place: Place, publication: Publication) -> str:
+        """Write one dashboard when it differs, and return its address in the tenant's organisation.
+
+        One that somebody changed by hand stays as it is until a person chooses; its address is the same.
+
+        Raises:
+            Later: the organisation is not there yet, or Grafana is away.
+            Stuck: Grafana has another dashboard of that name in the folder.
+        """
+        known, records = self._on_record(place)
+        number = known.organisation if known else 0
+        if known is None or not number:
+            message = "The tenant's organisation is not there yet."
+            raise Later(message)
+        plugin = self._plugin(known)
+        desired = self._wishes.of(place, records, boards=False)
+        board = self._wishes.board(publication, desired.sources, records, plugin)
+        record = records.get((Kind.BOARD, str(publication.dashboard_id)))
+        try:
+            seen = read_board(self._grafana, number, board.uid)
+        except NotInOrganisation:
+            self._hands(place, desired).do(Deed(Do.JOIN, organisation=number))
+            seen = read_board(self._grafana, number, board.uid)
+        for step in plan_board(board, seen, record, desired.folder_uid):
+            self._hands(place, desired).do(step.deed)
+        return self._address(board.uid, number)
+
+    def retract(self, place: Place, dashboard_id: UUID) -> None:
+        """Delete one dashboard; one that somebody changed by hand or made its own stays."""
+        known, records = self._on_record(place)
+        record = records.get((Kind.BOARD, str(dashboard_id)))
+        if known is None or not known.organisation or record is None:
+            return
+        deed = Deed(Do.DROP_BOARD, key=str(dashboard_id), uid=record.uid, organisation=known.organisation)
+        if record.state is RecordState.OURS:
+            desired = self._wishes.of(place, records, boards=False)
+            try:
+                self._hands(place, desired).do(deed)
+            except NotInOrganisation:
+                self._hands(place, desired).do(Deed(Do.JOIN, organisation=known.organisation))
+                self._hands(place, desired).do(deed)
+        else:
+            with self._database.transaction() as connection:
+                store.set_state(connection, place.tenant, Kind.BOARD, record.key, RecordState.DETACHED)
+
+    def address(self, place: Place, dashboard_id: UUID) -> str | None:
+        """Return a dashboard's address by what is on record, without asking Grafana; None when it is not there."""
+        known, records = self._on_record(place)
+        record = records.get((Kind.BOARD, str(dashboard_id)))
+        if known is None or not known.organisation or record is None:
+            return None
+        return self._address(record.uid, known.organisation)
+
+    def capture_pass(self, place: Place, *, for_s: int) -> CapturePass:
+        """Make a token of the organisation's own Viewer service account that ends by itself after `for_s` seconds.
+
+        Raises:
+            Later: the organisation or its service account is not there yet, or Grafana is away.
+        """
+        known, records = self._on_record(place)
+        record = records.get((Kind.CAPTURE, "main"))
+        if known is None or not known.organisation or record is None:
+            message = "The tenant's organisation is not ready for previews yet."
+            raise Later(message)
+        number = known.organisation
+        # The name must be unique in the organisation, so it never repeats.
+        request = requests.create_token(record.number, f"preview-{opaque()}", for_s)
+        answer = self._grafana.ask(request, 404, organisation=number)
+        if answer.status not in _OK:
+            message = "The service account for previews is gone from Grafana. It is made again."
+            raise Later(message)
+        token = answer.read(Token)
+        return CapturePass(
+            self._grafana.url, Secret(token.key), number, record.number, token.id, monotonic_s() + for_s
+        )
+
+    def end_pass(self, made: CapturePass) -> None:
+        """End a token before its time. One that is gone is no error."""
+        self._grafana.ask(requests.delete_token(made.account, made.number), 404, organisation=made.organisation)
+
+    def resolve(self, place: Place, dashboard_id: UUID, *, ours: bool) -> bool:
+        """Choose for a dashboard that was changed by hand: write ours again, or leave it to the tenant for good.
+
+        Only the record changes; the next plan does it. False when there is no such dashboard on record.
+        """
+        state = RecordState.RESTORE if ours else RecordState.DETACHED
+        with self._database.transaction() as connection:
+            return store.set_state(connection, place.tenant, Kind.BOARD, str(dashboard_id), state)
+
+    def noted(self, place: Place, error: BelvedereError | None) -> None:
+        """Write down how the last look went, so that pages tell it while nothing else can be asked."""
+        with self._database.transaction() as connection:
+            problem, code = (error.detail, error.problem) if error is not None else ("", "")
+            if store.looked(connection, place.tenant, problem, code):
+                signal(connection, f"tenant.{place.tenant}", "attention")
+
+    def renew_source(self, place: Place, key: str) -> None:
+        """Write a data source once more: Grafana may hold on to settings of the second before."""
+        known, records = self._on_record(place)
+        desired = self._wishes.of(place, records, boards=False)
+        source = next((one for one in desired.sources if one.key == key), None)
+        if source is not None and known is not None:
+            deed = Deed(Do.SOURCE, key=key, uid=source.uid, source=source, version=1, organisation=known.organisation)
+            self._hands(place, desired).do(deed)
+
+    def sick_sources(self, place: Place) -> list[tuple[str, str]]:
+        """Return the data sources whose database does not answer to Grafana, with its sentence.
+
+        A data source that was changed less than 6 s ago answers by its old settings: ask later.
+        """
+        known, records = self._on_record(place)
+        if known is None or not known.organisation:
+            return []
+        sick = []
+        for (kind, key), record in records.items():
+            if kind is Kind.SOURCE:
+                request = requests.source_health(record.uid)
+                answer = self._grafana.ask(request, 400, 404, organisation=known.organisation)
+                if answer.status not in _OK or answer.read(SourceHealth).status != "OK":
+                    sick.append((key, answer.message))
+        return sick
+
+    def take_password(self, place: Place) -> tuple[str, Secret] | None:
+        """Hand over the default user's first password, once: it is not kept after this."""
+        _, records = self._on_record(place)
+        login = next((record.key for (kind, _), record in records.items() if kind is Kind.ACCOUNT), "")
+        with self._database.transaction() as connection:
+            password = self._credentials.read_in(connection, place.tenant, PASSWORD)
+            if not login or not password:
+                return None
+            self._credentials.keep(connection, place.tenant, PASSWORD, Secret(""))
+        return login, password
+
+    def _address(self, uid: str, organisation: int) -> str:
+        return f"{self._grafana.url}/d/{uid}?orgId={organisation}"
+
+    def _on_record(self, place: Place) -> tuple[Known | None, Records]:
+        with self._database.transaction() as connection:
+            known = store.place(connection, place.tenant)
+            if known is not None and known.url != self._grafana.url:
+                known = None
+            return known, store.records(connection, place.tenant)
+
+    def _hands(self, place: Place, desired: Desired) -> Hands:
+        return Hands(
+            grafana=self._grafana, database=self._database, credentials=self._credentials, logins=self._stores,
+            desired=desired, tenant=place.tenant,
+        )
+
+    def _plugin(self, known: Known | None) -> str:
+        """Return the plugin's name for documents; a new Grafana is not asked before there is an organisation."""
+        if known is None or not known.organisation:
+            return POSTGRES
+        return self._grafana.postgres_plugin(known.organisation)

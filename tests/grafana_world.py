@@ -1,0 +1,142 @@
+"""Tenants, stores and a Grafana for the tests of workspaces: the twin, or the real one of BELVEDERE_TEST_GRAFANA_URL."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import httpx2
+
+from belvedere.audit.service import FileHistory
+from belvedere.credentials.service import Credentials
+from belvedere.credentials.vault import Vault
+from belvedere.jobs.queue import JobQueue
+from belvedere.kernel.actor import SYSTEM
+from belvedere.kernel.db import Database
+from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
+from belvedere.reactions import REACTIONS
+from belvedere.stores.model import Store, StoreKind, StoreState, database_name
+from belvedere.tenants.service import Tenants
+from belvedere.workspaces.grafana.api import Access
+from belvedere.workspaces.grafana.desired import Options
+from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.model import Model
+from belvedere.workspaces.port import Place, Publication
+from belvedere.workspaces.service import Workspaces
+from belvedere.workspaces.tiers import Tier
+from belvedere.workspaces.viewer.workspace import ViewerWorkspace
+
+REAL = os.environ.get("BELVEDERE_TEST_GRAFANA_URL", "")
+"""Such as `http://admin:admin@127.0.0.1:3000`; without it only the twin is tried."""
+
+
+def access_of(url: str, **more: Any) -> Access:
+    """Take login and password out of an address."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    bare = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+    return Access(bare, parts.username or "admin", Secret(parts.password or "admin"), **more)
+
+
+@dataclass
+class FakeStores:
+    """The stores room as workspaces see it: three databases a tenant, with a reader's password."""
+
+    host: str = "127.0.0.1"
+    port: int = 5432
+    passwords: dict[UUID, Secret] = field(default_factory=dict)
+    made: dict[int, list[Store]] = field(default_factory=dict)
+
+    def of_tenant(self, serial: int) -> list[Store]:
+        if serial not in self.made:
+            self.made[serial] = [
+                Store(
+                    uuid4(), serial, kind, "main", database_name(f"t{serial}", kind), self.host, self.port,
+                    StoreState.READY, datetime.now(UTC),
+                )
+                for kind in StoreKind
+            ]
+        return self.made[serial]
+
+    def reader_login(self, store_id: UUID) -> tuple[str, Secret]:
+        return "t_reader_r", self.passwords.setdefault(store_id, Secret(f"pw-{store_id.hex}"))
+
+
+@dataclass
+class World:
+    """One installation with a Grafana."""
+
+    database: Database
+    tenants: Tenants
+    credentials: Credentials
+    stores: FakeStores
+    grafana: GrafanaWorkspace
+    workspaces: Workspaces
+    history: FileHistory
+    queue: JobQueue
+    shown: dict[int, list[Publication]] = field(default_factory=dict)
+
+    def tenant(self, name: str = "") -> Place:
+        """Make a tenant under a name that no earlier run has left in a Grafana."""
+        made, _ = self.tenants.create(SYSTEM, name or f"t{uuid4().hex[:10]}")
+        return Place(made.serial, made.name, made.slug)
+
+    def publication(self, place: Place, title: str = "Timing: p", ident: UUID | None = None) -> Publication:
+        store = self.stores.of_tenant(place.tenant)[0]
+        return publication(title, ident, store.id)
+
+    def delete(self, place: Place) -> None:
+        self.tenants.delete(SYSTEM, place.tenant, confirm=place.name)
+        self.workspaces.remove_tenant(place.tenant)
+
+    def ask(self, request: Any, *accept: int, organisation: int = 0) -> Any:
+        return self.grafana.grafana.ask(request, *accept, organisation=organisation).body
+
+    def close(self) -> None:
+        self.grafana.close()
+        self.history.close()
+
+
+def publication(title: str = "Timing: p", ident: UUID | None = None, store_id: UUID | None = None) -> Publication:
+    """Make a dashboard of one text panel and one query."""
+    ident, store_id = ident or uuid4(), store_id or uuid4()
+    model = Model(
+        "generic", "generic", title, "", guess=True, database="d", schema="public", table="p", fields={}, rows=()
+    )
+    source = {"type": "grafana-postgresql-datasource", "uid": str(store_id)}
+    document = {
+        "id": None, "uid": f"b{ident.hex}", "title": f"{title} · d.{ident.hex[:6]}", "tags": ["belvedere"],
+        "schemaVersion": 39, "version": 0, "panels": [
+            {"id": 1, "type": "table", "title": "All", "gridPos": {"h": 8, "w": 24, "x": 0, "y": 0},
+             "datasource": source, "targets": [{"refId": "A", "datasource": source, "rawSql": "SELECT 1"}]},
+        ],
+    }
+    return Publication(ident, store_id, model, document)
+
+
+def make(
+    database: Database, folder: Path, access: Access, *, transport: httpx2.BaseTransport | None = None,
+    stores: FakeStores | None = None, options: Options | None = None,
+) -> World:
+    """Wire an installation to a Grafana."""
+    history = FileHistory(folder / f"history-{uuid4().hex[:6]}")
+    queue = JobQueue(database, REACTIONS)
+    tenants = Tenants(database=database, history=history, queue=queue)
+    vault = Vault.of(Settings(home=str(folder)))
+    credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
+    stores = stores or FakeStores()
+    shown: dict[int, list[Publication]] = {}
+    more = {} if transport is None else {"transport": transport, "pause": lambda _s: None}
+    grafana = GrafanaWorkspace(
+        access=access, database=database, credentials=credentials, stores=stores, options=options,
+        publications=lambda serial: shown.get(serial, []), **more,
+    )
+    workspaces = Workspaces(
+        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
+        grafana=grafana, tier=Tier.ORG,
+    )
+    return World(database, tenants, credentials, stores, grafana, workspaces, history, queue, shown)
