@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("start", "provision", "watch", "preview")
+ORDER = ("start", "provision", "watch", "preview", "gateway")
 
 
 def main() -> int:

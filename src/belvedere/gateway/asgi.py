@@ -8,7 +8,7 @@ left. What is not here: any rule (`service.py`).
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -67,27 +67,29 @@ class Application:
                 return
             asked = await _with_form(asked, receive)
             caller = await self._in_thread(self._gateway.admit, asked)
-            async with self._turn(caller.identity.tenant):
-                pieces = await self._in_thread(self._gateway.answer, caller, asked)
-                await self._stream(send, pieces)
+            async with self._turn(caller.tenant):
+                answer = await self._in_thread(self._gateway.answer, caller, asked)
+                if answer.rest is None:
+                    await _reply(send, 200, answer.first)
+                else:
+                    await self._stream(send, answer.first, answer.rest)
         except BelvedereError as error:
             await _reply(send, error.status, json.dumps({"error": error.detail}).encode() + b"\n")
 
-    async def _stream(self, send: Send, pieces: Iterator[bytes]) -> None:
+    async def _stream(self, send: Send, piece: bytes | None, rest: Generator[bytes]) -> None:
         """Send an answer piece by piece; the next is made when the last one has been taken."""
         try:
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON, _VERSION]})
-            while (piece := await self._in_thread(next, pieces, None)) is not None:
+            while piece is not None:
                 message = {"type": "http.response.body", "body": piece, "more_body": True}
                 await asyncio.wait_for(send(message), _SEND_S)
+                piece = await self._in_thread(next, rest, None)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             _LOG.warning("an answer was not taken", seconds=_SEND_S)
         finally:
-            closing = getattr(pieces, "close", None)
-            if closing is not None:
-                with suppress(ValueError):  # Still at work in a thread: it ends by the reader's own time limit.
-                    await self._in_thread(closing)
+            with suppress(ValueError):  # Still at work in a thread: it ends by the reader's own time limit.
+                await self._in_thread(rest.close)
 
     @asynccontextmanager
     async def _turn(self, tenant: int) -> AsyncIterator[None]:

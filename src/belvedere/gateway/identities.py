@@ -6,7 +6,7 @@ from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.gateway import store
-from belvedere.gateway.model import Identity
+from belvedere.gateway.model import Identity, Sight
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import NotFound, Rejected
@@ -21,8 +21,8 @@ Found = tuple[Identity, ...]
 class Identities(Protocol):
     """Where the gateway looks up whom a subject of Grafana's tokens belongs to."""
 
-    def of_subject(self, subject: str) -> Found:
-        """Return the tenants that a subject may see now; empty for a stranger. Asked anew for every query."""
+    def of_subject(self, subject: str) -> tuple[Sight, ...]:
+        """Return the stores that a subject may see now; empty for a stranger. Asked anew for every query."""
         ...
 
 
@@ -35,11 +35,14 @@ class LinkedIdentities:
         self._history = history
         self._tenants = tenants
 
-    def of_subject(self, subject: str) -> Found:
-        """Return the tenants that a subject may see now; those switched off or being deleted are none."""
+    def of_subject(self, subject: str) -> tuple[Sight, ...]:
+        """Return the stores that a subject may see now; of tenants switched off or being deleted there are none."""
         with self._database.transaction() as connection:
             found = store.of_subject(connection, subject)
-        return tuple(Identity(row["subject"], row["tenant_id"], row["member"], row["login"]) for row in found)
+        return tuple(
+            Sight(row["tenant_id"], row["member"], row["login"], row["store"], row["kind"], row["database"])
+            for row in found
+        )
 
     def of_tenant(self, actor: Actor, tenant: int) -> Found:
         """Return everybody who may see a tenant's rows."""

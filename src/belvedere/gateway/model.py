@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 PROOF_HEADER: Final = "X-Belvedere-Gateway"
 """The header in which Grafana proves itself; its value is stored in Grafana's data source."""
@@ -38,6 +39,18 @@ class Identity:
     tenant: int
     member: str
     login: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One store that a subject may see now, by which membership; `kind` is `timing_report`, `QOR` or `drc`."""
+
+    tenant: int
+    member: str
+    login: str
+    store: UUID
+    kind: str
+    database: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from belvedere.gateway.shape import TIMES
 
 _CHUNK_BYTES: Final = 262_144
 _MOST_FETCHED: Final = 5_000
-_FIRST_FETCHED: Final = 100
+_FIRST_FETCHED: Final = 250
 _LONGEST_TEXT: Final = 65_536
+_LONGEST_ROW: Final = 262_144
 _BOOLEAN: Final = 16
+_FETCH: Final = sql.SQL("FETCH FORWARD {} FROM gateway")
 _WHOLE: Final = frozenset({20, 21, 23})
 _FLOATS: Final = {700: "float4", 701: "float8", 1700: "numeric"}
 
@@ -40,11 +42,11 @@ def describe(session: Session, text: str) -> list[Column]:
     Raises:
         psycopg.Error: PostgreSQL does not take it.
     """
-    session.execute("SELECT pg_catalog.set_config('search_path', 'public', true)")
-    with session.cursor() as cursor:
-        # Binary asks for the extended protocol, which takes one statement and no more.
-        cursor.execute(sql.SQL("SELECT * FROM ({}\n) AS answer LIMIT 0").format(_own(text)), binary=True)
-        return [Column(one.name, one.type_code) for one in cursor.description or ()]
+    # A pipeline goes by the extended protocol, where one text holds one statement and no more.
+    with session.pipeline():
+        session.execute("SELECT pg_catalog.set_config('search_path', 'public', true)")
+        cursor = session.execute(sql.SQL("SELECT * FROM ({}\n) AS answer LIMIT 0").format(_own(text)))
+    return [Column(one.name, one.type_code) for one in cursor.description or ()]
 
 
 def rows(session: Session, text: str, columns: Sequence[Column], shape: Shape) -> Iterator[list[Row]]:
@@ -53,26 +55,30 @@ def rows(session: Session, text: str, columns: Sequence[Column], shape: Shape) -
     Raises:
         psycopg.Error: PostgreSQL refuses it, or it takes too long; at any time, also after rows.
     """
-    statement = _statement(text, columns, shape)
-    with session.cursor(name="gateway", row_factory=tuple_row) as cursor:
-        cursor.execute(statement)
-        amount = _FIRST_FETCHED
-        while found := cast("list[Row]", cursor.fetchmany(amount)):
+    amount = _FIRST_FETCHED
+    with session.cursor(row_factory=tuple_row) as cursor:
+        with session.pipeline():
+            session.execute(sql.SQL("DECLARE gateway NO SCROLL CURSOR FOR {}").format(_statement(text, columns, shape)))
+            cursor.execute(_FETCH.format(sql.Literal(amount)))
+        while found := cast("list[Row]", cursor.fetchall()):
             yield found
             if len(found) < amount:
                 return
             usual = max(sum(len(row) for row, _ in found) // len(found), 1)
             amount = max(1, min(_MOST_FETCHED, _CHUNK_BYTES // usual, amount * 10))
+            cursor.execute(_FETCH.format(sql.Literal(amount)))
 
 
 def _statement(text: str, columns: Sequence[Column], shape: Shape) -> sql.Composed:
     names = [sql.Identifier(f"c{place}") for place in range(len(columns))]
+    longest = sql.Literal(max(1, min(_LONGEST_TEXT, _LONGEST_ROW // max(len(names), 1))))
     values = [
-        sql.SQL(_MOMENT).format(names[place]) if place == shape.time else _value(columns[place].type, names[place])
+        sql.SQL(_MOMENT).format(names[place]) if place == shape.time
+        else _value(columns[place].type, names[place], longest)
         for place in shape.order
     ]
     tag = sql.SQL("NULL::text") if shape.tag is None else sql.SQL("pg_catalog.left({}::text, {})").format(
-        names[shape.tag], sql.Literal(_LONGEST_TEXT))
+        names[shape.tag], longest)
     if not names:
         return sql.SQL("SELECT '[]'::text, NULL::text FROM ({}\n) AS answer").format(_own(text))
     where = sql.SQL("" if shape.time is None else " WHERE pg_catalog.isfinite({})").format(
@@ -91,7 +97,7 @@ def _statement(text: str, columns: Sequence[Column], shape: Shape) -> sql.Compos
 _MOMENT: Final = "pg_catalog.to_json(pg_catalog.floor(pg_catalog.date_part('epoch', {0}) * 1000)::bigint)"
 
 
-def _value(type_number: int, name: sql.Identifier) -> sql.Composed:
+def _value(type_number: int, name: sql.Identifier, longest: sql.Literal) -> sql.Composed:
     """Write a column as JSON: numbers as they are, what is no number of JSON's as null, anything else as text."""
     if type_number in _WHOLE or type_number == _BOOLEAN:
         return sql.SQL("pg_catalog.to_json({0})").format(name)
@@ -102,7 +108,7 @@ def _value(type_number: int, name: sql.Identifier) -> sql.Composed:
         ).format(name, sql.Identifier(_FLOATS[type_number]))
     if type_number in TIMES:
         return sql.SQL("pg_catalog.to_json({0})").format(name)
-    return sql.SQL("pg_catalog.to_json(pg_catalog.left({}::text, {}))").format(name, sql.Literal(_LONGEST_TEXT))
+    return sql.SQL("pg_catalog.to_json(pg_catalog.left({}::text, {}))").format(name, longest)
 
 
 def _own(text: str) -> sql.SQL:

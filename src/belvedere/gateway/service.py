@@ -5,10 +5,10 @@ among that tenant's own stores and is refused when it names another's. What is n
 token (`idtoken.py`), SQL (`postgres.py`).
 """
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 import psycopg
 
@@ -16,19 +16,18 @@ from belvedere.audit.model import History
 from belvedere.gateway import macros, postgres, shape
 from belvedere.gateway.identities import Identities
 from belvedere.gateway.idtoken import IdTokens
-from belvedere.gateway.model import IDENTITY_HEADER, PROOF_HEADER, USER_HEADER, Asked, Identity, Limits, Shape
+from belvedere.gateway.model import IDENTITY_HEADER, PROOF_HEADER, USER_HEADER, Asked, Limits, Shape, Sight
 from belvedere.gateway.secret import is_one_of
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.errors import Forbidden, Later, NotFound, Rejected, Unauthenticated
 from belvedere.kernel.secret import Secret
-from belvedere.stores.model import Store, StoreState
 from belvedere.stores.service import Stores
 
-_LOG: Final = logging.getLogger(__name__)
 _VERB: Final = "gateway.query"
 _QUERY: Final = "/query"
 _LONGEST_SHOWN: Final = 200
+_SMALL: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,16 @@ class Caller:
     """Who asks, once believed, and the store that is asked."""
 
     actor: Actor
-    identity: Identity
-    store: Store
+    tenant: int
+    store: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The beginning of an answer, and what makes the rest of it when there is more."""
+
+    first: bytes
+    rest: Generator[bytes] | None = None
 
 
 class Gateway:
@@ -85,19 +92,19 @@ class Gateway:
             subject = self._tokens.subject(_token(asked))
             actor = replace(actor, name=f"Grafana {subject}")
             self._must_be_a_query(asked)
-            identities = self._known(subject, asked)
-            actor = replace(actor, name=f"{identities[0].member} ({subject})", tenant=identities[0].tenant)
-            identity, store = self._chosen(identities, asked.fields.get("db", ""))
-            return Caller(replace(actor, tenant=identity.tenant), identity, store)
+            known = self._known(subject, asked)
+            actor = replace(actor, name=f"{known[0].member} ({subject})", tenant=known[0].tenant)
+            sight = _chosen(known, asked.fields.get("db", ""))
+            return Caller(replace(actor, tenant=sight.tenant), sight.tenant, sight.store)
         except Rejected as error:
             self._refused(actor, asked, error.detail)
             raise
 
-    def answer(self, caller: Caller, asked: Asked) -> Iterator[bytes]:
+    def answer(self, caller: Caller, asked: Asked) -> Answer:
         """Answer a query of somebody admitted, piece by piece; the first piece is there when this returns.
 
-        Nothing is held but one piece. An answer that is too large, or that fails on its way, ends with an error in
-        InfluxDB's own form, so that Grafana shows it instead of half of the rows. Close the iterator if you stop early.
+        A small answer is one piece. Nothing is held but one piece. An answer that is too large, or that fails on
+        its way, ends with an error in InfluxDB's own form, so that Grafana shows it instead of half of the rows. Close `rest` if you stop early.
 
         Raises:
             TooMany: too many of the tenant's queries run.
@@ -105,15 +112,15 @@ class Gateway:
         """
         text = asked.fields.get("q", "")
         if macros.first_word(text) == "show":
-            return iter([self._shown(caller, text)])
+            return Answer(self._shown(caller, text))
         if not macros.reads(text) and text.strip():
             message = "Only queries are answered here: SELECT, WITH, VALUES, TABLE."
             self._refused(caller.actor, asked, message)
-            return iter([shape.failed(message)])
+            return Answer(shape.failed(message))
         try:
             statement, table = macros.as_postgres(text)
         except Rejected as error:
-            return iter([shape.failed(error.detail)])
+            return Answer(shape.failed(error.detail))
         pieces = self._pieces(caller, asked, statement, table=table)
         return _primed(pieces)
 
@@ -127,8 +134,8 @@ class Gateway:
             message = f"{asked.method} {asked.path[:_LONGEST_SHOWN]} is not served: the gateway answers queries only."
             raise Forbidden(message)
 
-    def _known(self, subject: str, asked: Asked) -> tuple[Identity, ...]:
-        """Return the tenants of a subject, now."""
+    def _known(self, subject: str, asked: Asked) -> tuple[Sight, ...]:
+        """Return what a subject may see, now."""
         found = self._identities.of_subject(subject)
         login = asked.headers.get(USER_HEADER.lower())
         if login is not None:
@@ -138,24 +145,6 @@ class Gateway:
             raise Forbidden(message)
         return found
 
-    def _chosen(self, identities: Sequence[Identity], wanted: str) -> tuple[Identity, Store]:
-        """Choose the store: by its database's name, or by its kind where only one tenant can be meant."""
-        own = [
-            (identity, store) for identity in identities for store in self._stores.of_tenant(identity.tenant)
-            if store.state is StoreState.READY
-        ]
-        named = [pair for pair in own if pair[1].database == wanted]
-        kinds = [pair for pair in own if pair[1].kind == wanted]
-        fitting = named or kinds
-        if len(fitting) > 1:
-            names = ", ".join(store.database for _, store in fitting)
-            message = f"You are a member of several tenants. Name the database: {names}."
-            raise Rejected(message)
-        if not fitting:
-            message = "The data source names a database that is not one of yours."
-            raise Forbidden(message)
-        return fitting[0]
-
     def _refused(self, actor: Actor, asked: Asked, reason: str) -> None:
         target = f"{asked.path} {asked.fields.get('db', '')}".strip()[:_LONGEST_SHOWN]
         self._history.refusal(actor, _VERB, target, reason, tenant=actor.tenant)
@@ -164,13 +153,13 @@ class Gateway:
         """Answer InfluxQL's SHOW: tables count as measurements, of everything else there is none."""
         if "measurements" not in text.lower():
             return shape.measurements([])
-        return shape.measurements([one.name for one in self._stores.stable_relations(caller.store.id)])
+        return shape.measurements([one.name for one in self._stores.stable_relations(caller.store)])
 
-    def _pieces(self, caller: Caller, asked: Asked, statement: str, *, table: bool) -> Iterator[bytes]:
+    def _pieces(self, caller: Caller, asked: Asked, statement: str, *, table: bool) -> Generator[bytes]:
         """Yield an answer. What goes wrong before the first row is the whole answer, after it the end of it."""
         begun = False
         try:
-            with self._stores.reader(caller.store.id) as session:
+            with self._stores.reader(caller.store) as session:
                 columns = postgres.describe(session, statement)
                 laid = shape.shape_of(columns, table=table)
                 found = postgres.rows(session, statement, columns, laid)
@@ -245,20 +234,26 @@ def _ending(problem: str, *, begun: bool) -> bytes:
     return b"]}" + shape.closing(problem) if begun else shape.failed(problem)
 
 
-def _primed(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Make the first piece now, so that what is wrong from the beginning is raised here."""
-    first = next(pieces)
+def _primed(pieces: Generator[bytes]) -> Answer:
+    """Make the first piece now, so that what is wrong from the beginning is raised here; put small ones together."""
+    first = b""
+    for piece in pieces:
+        first += piece
+        if len(first) >= _SMALL:
+            return Answer(first, pieces)
+    return Answer(first)
 
-    def rest() -> Iterator[bytes]:
-        try:
-            yield first
-            yield from pieces
-        finally:
-            closing = getattr(pieces, "close", None)
-            if closing is not None:
-                closing()
 
-    return rest()
+def _chosen(known: Sequence[Sight], wanted: str) -> Sight:
+    """Choose the store: by its database's name, or by its kind where only one tenant can be meant."""
+    fitting = [one for one in known if one.database == wanted] or [one for one in known if one.kind == wanted]
+    if len(fitting) > 1:
+        message = f"You are a member of several tenants. Name the database: {', '.join(o.database for o in fitting)}."
+        raise Rejected(message)
+    if not fitting:
+        message = "The data source names a database that is not one of yours."
+        raise Forbidden(message)
+    return fitting[0]
 
 
 def _token(asked: Asked) -> str:

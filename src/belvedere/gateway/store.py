@@ -8,13 +8,17 @@ from belvedere.kernel.db import Connection, one, rows
 
 
 def of_subject(connection: Connection, subject: str) -> list[DictRow]:
-    """Return what a subject may see: tenants that are active and not on their way out, as a member who may come in."""
+    """Return what a subject may see, one row a store that is ready.
+
+    Tenants count that are active and not on their way out, and memberships that are not suspended.
+    """
     return rows(
         connection,
-        "SELECT g.subject, g.tenant_id, g.member, g.login FROM gateway_identities g JOIN tenant t "
-        "ON t.serial = g.tenant_id LEFT JOIN member m ON m.tenant_id = g.tenant_id AND m.person_id = g.person_id "
+        "SELECT g.tenant_id, g.member, g.login, s.id AS store, s.kind, s.database FROM gateway_identities g "
+        "JOIN tenant t ON t.serial = g.tenant_id JOIN store s ON s.tenant_id = g.tenant_id AND s.state = 'ready' "
+        "LEFT JOIN member m ON m.tenant_id = g.tenant_id AND m.person_id = g.person_id "
         "WHERE g.subject = %s AND t.is_active AND t.deleting_since IS NULL AND m.suspended_at IS NULL "
-        "ORDER BY g.tenant_id",
+        "ORDER BY g.tenant_id, s.id",
         [subject],
     )
 
