@@ -223,22 +223,24 @@ class Portal:
             return 403, nothing
         if self._hub is not None and len(self._hub.streams) >= MOST_STREAMS:
             return 204, nothing
-        actor = await asyncio.to_thread(self._actor, cookie) if cookie else None
-        if actor is None:
+        actors = await asyncio.to_thread(self._actors, cookie) if cookie else ()
+        if not actors:
             return 401, nothing
-        granted = await asyncio.to_thread(self._allowed, actor, asked)
+        granted = await asyncio.to_thread(self._allowed, actors, asked)
         return 200 if granted else 204, granted
 
-    def _actor(self, cookie: Secret) -> Actor | None:
+    def _actors(self, cookie: Secret) -> tuple[Actor, ...]:
+        """Return who a cookie stands for: an operator, or a member in each of their tenants; nobody, if it ended."""
         if self._services is None:  # pragma: no cover
-            return None
+            return ()
         try:
-            return self._services.sessions.actor(cookie)
+            session = self._services.sessions.find(cookie)
         except BelvedereError:
-            return None
+            return ()
+        return session.actors if session else ()
 
-    def _allowed(self, actor: Actor, asked: frozenset[str]) -> frozenset[str]:
-        return frozenset(topic for topic in asked if self._may_hear(actor, topic))
+    def _allowed(self, actors: tuple[Actor, ...], asked: frozenset[str]) -> frozenset[str]:
+        return frozenset(topic for topic in asked if any(self._may_hear(one, topic) for one in actors))
 
     def _may_hear(self, actor: Actor, topic: str) -> bool:
         kind, _, key = topic.partition(".")
@@ -265,7 +267,9 @@ class Portal:
                 quiet = await _wait(stream, gone, HEARTBEAT_S if later is None else later)
                 if time.monotonic() - checked > RECHECK_S:
                     checked = time.monotonic()
-                    if await asyncio.to_thread(self._actor, cookie) is None:
+                    actors = await asyncio.to_thread(self._actors, cookie)
+                    stream.topics = await asyncio.to_thread(self._allowed, actors, stream.topics)
+                    if not actors:
                         await _say(send, "bye", "signed out", self._position())
                         return
                 elif quiet and later is None and not gone.done():

@@ -168,7 +168,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "dashboards.send": (f"{here}/send", {}),
         "dashboards.override": (f"{here}/why", {"template": "", "reason": ""}),
         "tenant_data.send_again": (f"/tenants/alice/deliveries/{world.delivery}/again", {}),
-        "tenant.rotate_key": ("/tenants/alice/keys/rotate", {}),
+        "keys.rotate": ("/tenants/alice/keys/rotate", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
         "tenant.delete": (f"/tenants/{(name := world.tenant())}/delete", {"confirm": name}),

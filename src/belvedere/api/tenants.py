@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from belvedere.api.members import invitation_url
 from belvedere.api.model import Answer, Call, Flag, NoQuery, Paging, Route, on, paged, reference
 from belvedere.api.users import is_gone
 from belvedere.kernel.plan import Plan, render
@@ -28,16 +29,18 @@ class TenantView(msgspec.Struct, frozen=True):
 
 
 class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes a tenant."""
+    """What makes a tenant. `first_member` is the owner's e-mail address; the answer then holds the link to join."""
 
     name: str
     kind: str = "tables"
+    first_member: str = ""
 
 
 class MadeTenant(TenantView, frozen=True):
-    """A new tenant with its API key, which is shown this once."""
+    """A new tenant with its API key and, if a first member was named, their link; both are shown this once."""
 
     api_key: str
+    invitation: str | None = None
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -138,10 +141,12 @@ def listed(call: Call[TenantsQuery, None]) -> Answer:
 
 def create(call: Call[NoQuery, NewTenant]) -> Answer:
     """Make a tenant. `Prefer: wait=N` answers when its place is ready, at most N seconds later."""
-    tenant, key = call.services.tenants.create(call.actor, call.body.name, kind=call.body.kind)
+    services, body = call.services, call.body
+    tenant, key, token = services.invitations.found(call.actor, body.name, kind=body.kind, owner=body.first_member)
     if call.wait_s:
         tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
-    made = MadeTenant(**members(tenant), api_key=key.reveal())
+    link = invitation_url(services.settings.url, token.reveal()) if token else None
+    made = MadeTenant(**members(tenant), api_key=key.reveal(), invitation=link)
     return Answer(made, 201, headers={"Location": f"/api/v1/tenants/{tenant.slug}"})
 
 

@@ -45,6 +45,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "restore": Noun("belvedere.cli.archive:restore", "Make an installation from such a file."),
     "reset": Noun("belvedere.cli.installation:reset", "Delete the home, after asking."),
     "tenant": Noun("belvedere.cli.tenant:tenant", "Create, list, plan and delete tenants."),
+    "member": Noun("belvedere.cli.member:member", "Manage the people of a tenant."),
     "credential": Noun("belvedere.cli.credential:credential", "Keep a tenant's credentials."),
     "store": Noun("belvedere.cli.store:store", "Show stores, their tables and how to connect."),
     "dashboard": Noun("belvedere.cli.dashboard:dashboard", "List dashboards and tell why they look as they do."),

@@ -12,7 +12,7 @@ import click
 
 from belvedere.cli import output
 from belvedere.cli.local import actor, services
-from belvedere.kernel.actor import Role
+from belvedere.kernel.actor import OPERATOR_ROLES, Role
 from belvedere.kernel.errors import Rejected
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LIFE: Final = re.compile(r"(?P<number>[1-9]\d{0,4})(?P<unit>[hdw])")
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _ROLE: Final = click.option(
     "--role",
-    type=click.Choice([str(one) for one in Role]),
+    type=click.Choice([str(one) for one in OPERATOR_ROLES]),
     required=True,
     help="What it may do: look, run, or change everything.",
 )
@@ -35,14 +35,19 @@ def token() -> None:
 
 @token.command(epilog="Example: belvedere token create --name ci --role operator --json | jq -r .token")
 @click.option("--name", required=True, help="What it is for; the history shows it.")
-@_ROLE
+@click.option(
+    "--role",
+    type=click.Choice([str(one) for one in Role if one is not Role.OWNER]),
+    required=True,
+    help="What it may do: look, send (editor, with --tenant), run, or change everything.",
+)
 @click.option("--tenant", default=None, help="Name of the one tenant that it is confined to.")
 @click.option("--expires", default=None, metavar="DURATION", help="When it ends: 12h, 90d, 52w. Absent: never.")
 def create(name: str, role: Role, tenant: str | None, expires: str | None) -> None:
     """Make a token and print it. Nobody can show it again."""
     from belvedere.kernel.clock import utc_now
 
-    life = _life(expires)
+    life = life_of(expires)
     with services() as built:
         serial = built.tenants.get(actor(), tenant).serial if tenant else None
         _, secret = built.tokens.create(
@@ -124,7 +129,7 @@ def list_operators() -> None:
 
 @operator.command("role", epilog="Example: belvedere operator role charlie viewer")
 @click.argument("name")
-@click.argument("role", type=click.Choice([str(one) for one in Role]))
+@click.argument("role", type=click.Choice([str(one) for one in OPERATOR_ROLES]))
 def set_role(name: str, role: Role) -> None:
     """Change what an operator may do, from the next request on."""
     with services() as built:
@@ -165,7 +170,12 @@ def _state(one: "Operator") -> str:
     return "password to change" if one.must_change_password else "ready"
 
 
-def _life(text: str | None) -> timedelta | None:
+def life_of(text: str | None) -> timedelta | None:
+    """Read a duration such as 90d; None stays None.
+
+    Raises:
+        Rejected: it has not the shape of one.
+    """
     if text is None:
         return None
     found = _LIFE.fullmatch(text)

@@ -26,16 +26,20 @@ def tenant() -> None:
 @tenant.command(epilog="Example: belvedere tenant create alice --json | jq -r .api_key")
 @click.argument("name")
 @click.option("--kind", default="tables", show_default=True, help="What its data are.")
+@click.option("--member", default="", metavar="EMAIL", help="The first member, who is the owner; prints their link.")
 @_WAIT
-def create(name: str, kind: str, wait_s: float) -> None:
+def create(name: str, kind: str, member: str, wait_s: float) -> None:
     """Make a tenant with its databases, logins and workspace, and print its API key, which is shown this once."""
+    from belvedere.api.members import invitation_url
     from belvedere.api.tenants import MadeTenant, members
 
     with services() as built:
-        made, key = built.tenants.create(actor(), name, kind=kind)
+        made, key, token = built.invitations.found(actor(), name, kind=kind, owner=member)
+        link = invitation_url(built.settings.url, token.reveal()) if token else None
         made = _wait(built, made, wait_s)
-        shown = MadeTenant(**members(made), api_key=key.reveal())
-    output.show(shown, lambda: _facts(made, **{"api key": shown.api_key}))
+        shown = MadeTenant(**members(made), api_key=key.reveal(), invitation=link)
+    also = {"link for " + member.strip(): link} if link else {}
+    output.show(shown, lambda: _facts(made, **{"api key": shown.api_key, **also}))
 
 
 @tenant.command("list", epilog="Example: belvedere tenants --state 'needs you'")

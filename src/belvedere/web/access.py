@@ -4,6 +4,7 @@ Also here, because they guard the same door: forgery of requests, headers that b
 What is not here: what somebody may do, which services decide.
 """
 
+from dataclasses import replace
 from typing import Final, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 from flask import Flask, Response, g, redirect, request, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from belvedere.identity.model import Session
 from belvedere.kernel.errors import Forbidden, NotFound, Unauthenticated
 from belvedere.kernel.logging import logger
 from belvedere.kernel.secret import Secret
@@ -20,6 +22,8 @@ PUBLIC: Final = {
     "assets.file": "styles and scripts of the sign-in page; nothing about the installation is in them",
     "accounts.sign_in": "one signs in here",
     "accounts.sign_in_post": "one signs in here",
+    "invitations.invitation": "whoever has the link of an invitation may see what it invites to; nothing else is shown",
+    "invitations.accept": "the link is single-use, and makes the account that it was sent for",
     "dashboards.capture": "our own browser brings a single-use token and gets a session for one dashboard",
     "help.problem": "RFC 9457 types lead here, also for API clients without a session",
     "health.health": "load balancers and `belvedere status` ask; it names parts and states, no data",
@@ -32,6 +36,19 @@ OWN_AUTHENTICATION: Final = {
     "v1": "as `api`",
 }
 """Blueprints that find out themselves who asks."""
+
+MEMBERS: Final = {
+    "home.home", "home.events", "home.dismiss", "home.theme", "search.search", "help.help_page", "help.problem",
+    "health.health", "assets.file", "accounts.sign_in", "accounts.sign_in_post", "accounts.sign_out", "accounts.me",
+    "accounts.change_password", "accounts.preferences", "accounts.end_session", "accounts.end_others",
+    "dashboards.picture", "dashboards.capture", "history.action", "history.export", "invitations.invitation",
+    "invitations.accept", "invitations.join",
+}  # fmt: skip
+"""What a member sees besides the pages of their tenants, below `/tenants/<slug>`; the rest answers 404.
+
+It is the first of three lines: services refuse who is confined to another tenant, and the database fences rows."""
+
+OF_A_TENANT: Final = "/tenants/<slug>"
 
 _CAPTURE_SEES: Final = {"dashboards.view", "dashboards.panel", "assets.file"}
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
@@ -76,7 +93,14 @@ def _let_in() -> Response | None:
         return _to_sign_in()
     if found.dashboard is not None and not _is_its_dashboard(found):
         raise NotFound
+    if found.actor.person is not None and not is_for_members(request.endpoint, str(request.url_rule)):
+        raise NotFound
     return None
+
+
+def is_for_members(endpoint: str, rule: str) -> bool:
+    """Tell whether members see a page at all; which tenants they see there is up to the services."""
+    return endpoint in MEMBERS or rule == OF_A_TENANT or rule.startswith(OF_A_TENANT + "/")
 
 
 def _recognised() -> Visitor | None:
@@ -85,10 +109,18 @@ def _recognised() -> Visitor | None:
     if cookie:
         session = services().sessions.find(Secret(cookie), origin=origin, request_id=request_id)
         if session is not None:
-            return Visitor(session.actor, session)
+            return _visitor(session)
     capture = request.cookies.get(CAPTURE_COOKIE)
     grant = services().previews.tokens.grant(capture) if capture else None
     return Visitor(grant.actor(origin), None, grant.dashboard_id) if grant else None
+
+
+def _visitor(session: Session) -> Visitor:
+    """Let a member act where the address leads, if that tenant is one of theirs, and remember it for other pages."""
+    acting = session.acting(str((request.view_args or {}).get("slug", "")))
+    if request.method == "GET" and not is_fragment():
+        services().sessions.enter(session, acting)
+    return Visitor(acting, replace(session, actor=acting))
 
 
 def _to_sign_in() -> Response:

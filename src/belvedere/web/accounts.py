@@ -11,9 +11,10 @@ from uuid import UUID
 
 from flask import Blueprint, Response, redirect, request, url_for
 
+from belvedere.identity.model import Account, Operator
 from belvedere.identity.passwords import SHORTEST
 from belvedere.identity.sessions import ABSOLUTE_END
-from belvedere.kernel.actor import Role
+from belvedere.kernel.actor import OPERATOR_ROLES, Role
 from belvedere.kernel.clock import utc_now
 from belvedere.kernel.errors import Rejected, TooMany, Unauthenticated
 from belvedere.kernel.secret import Secret
@@ -45,19 +46,28 @@ def sign_in() -> Response:
 def sign_in_post() -> Response:
     """Check a name and a password, and open a session in place of the one that this browser had."""
     services, form = context.services(), request.form
-    origin, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
+    origin = request.remote_addr or ""
     try:
-        operator = services.accounts.sign_in(form.get("name", ""), Secret(form.get("password", "")), origin)
+        account = services.accounts.sign_in(form.get("name", ""), Secret(form.get("password", "")), origin)
     except (Unauthenticated, TooMany) as error:
         response = _sign_in_page(error.status, name=form.get("name", ""), problem=error.detail)
         if isinstance(error, TooMany):
             response.headers["Retry-After"] = str(max(1, round(error.retry_in_s)))
         return response
-    old = request.cookies.get(context.SESSION_COOKIE)
-    cookie = services.sessions.open(operator, origin=origin, agent=agent, replacing=Secret(old) if old else None)
     # The checklist is shown once, before the first password is replaced; it is a reminder and no gate.
-    new_here = operator.must_change_password and operator.last_sign_in_at is None and form.get("next", "/") == "/"
-    response = _to(url_for("home.first_run") if new_here else _own_path(form.get("next")))
+    is_new = account.must_change_password and account.last_sign_in_at is None
+    new_here = isinstance(account, Operator) and is_new and form.get("next", "/") == "/"
+    return open_session(account, url_for("home.first_run") if new_here else _own_path(form.get("next")))
+
+
+def open_session(account: Account, address: str) -> Response:
+    """Sign somebody in who proved who they are, in place of whoever this browser was, and go to an address of ours."""
+    origin, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
+    old = request.cookies.get(context.SESSION_COOKIE)
+    cookie = context.services().sessions.open(
+        account, origin=origin, agent=agent, replacing=Secret(old) if old else None
+    )
+    response = _to(address)
     response.set_cookie(
         context.SESSION_COOKIE, cookie.reveal(), max_age=ABSOLUTE_END, httponly=True, samesite="Lax",
         secure=request.is_secure,
@@ -208,8 +218,9 @@ def _me(error: Rejected | None = None, *, field: str | None = None, made: Secret
     services, actor, found = context.services(), context.actor(), context.visitor()
     form = request.form if error else {}
     return context.page(
-        "accounts/me.html", error.status if error else 200, operator=services.accounts.get(actor, actor.name),
-        tokens=services.tokens.own(actor), sessions=services.sessions.list(actor), now=utc_now(),
+        "accounts/me.html", error.status if error else 200, operator=services.accounts.own(actor),
+        tokens=services.tokens.own(actor) if actor.person is None else [], sessions=services.sessions.list(actor),
+        now=utc_now(),
         this_session=found.session.id if found and found.session else None, roles=_roles_up_to(actor.role),
         lives=list(_LIVES), made=made.reveal() if made else "", problems=_problems(error, field), form=form,
         shortcuts=request.cookies.get(context.SHORTCUTS_COOKIE) != "off", themes=_THEMES, shortest=SHORTEST,
@@ -220,7 +231,7 @@ def _operators(error: Rejected | None = None, *, made: tuple[str, str] | None = 
     services, actor = context.services(), context.actor()
     return context.page(
         "accounts/operators.html", error.status if error else 200, operators=services.accounts.list(actor),
-        roles=list(Role), made=made, problems=_problems(error), form=request.form if error else {}, me=actor.name,
+        roles=OPERATOR_ROLES, made=made, problems=_problems(error), form=request.form if error else {}, me=actor.name,
     )  # fmt: skip
 
 
@@ -243,15 +254,14 @@ def _done(said: str) -> Response:
 
 
 def _role(text: str) -> Role:
-    try:
-        return Role(text)
-    except ValueError:
+    if text not in OPERATOR_ROLES:
         message = "Choose viewer, operator or admin."
-        raise Rejected(message, field="role") from None
+        raise Rejected(message, field="role")
+    return Role(text)
 
 
 def _roles_up_to(role: Role) -> list[Role]:
-    return [one for one in Role if role.covers(one)]
+    return [one for one in OPERATOR_ROLES if role.covers(one)]
 
 
 def _cookie() -> Secret | None:

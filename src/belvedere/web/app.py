@@ -13,7 +13,7 @@ from belvedere.app import Services
 from belvedere.web import access, assets, context, failures, words
 from belvedere.web.attention import needs
 from belvedere.web.formats import FILTERS, NONE, duration, plural
-from belvedere.web.navigation import SECTIONS, Counts, is_current
+from belvedere.web.navigation import Counts, is_current, sections
 
 _PAGES: Final = (
     "home",
@@ -21,6 +21,9 @@ _PAGES: Final = (
     "tenants",
     "tenant",
     "tenant_data",
+    "keys",
+    "members",
+    "invitations",
     "credentials",
     "dashboards",
     "operations",
@@ -57,9 +60,6 @@ def create_app(services: Services) -> Flask:
             _register(app, services, f"belvedere.web.{name}")
     if find_spec("belvedere.api.blueprint") is not None:
         _register(app, services, "belvedere.api.blueprint")
-    app.jinja_env.globals["sections"] = [
-        (name, [place for place in places if place.endpoint in app.view_functions]) for name, places in SECTIONS
-    ]
     return app
 
 
@@ -77,6 +77,8 @@ def _globals(app: Flask, services: Services) -> None:
         look=words.look,
         deed=words.deed,
         may=context.may,
+        is_member=context.is_member,
+        crumbs=context.crumbs,
         plural=plural,
         duration=duration,
         NONE=NONE,
@@ -84,7 +86,6 @@ def _globals(app: Flask, services: Services) -> None:
         csrf=_csrf,
         toast=context.toast,
         is_current=is_current,
-        sections=[],
         view_functions=app.view_functions,
         live_position=_position,
     )
@@ -96,6 +97,8 @@ def _globals(app: Flask, services: Services) -> None:
         theme = request.cookies.get(context.THEME_COOKIE, "")
         return {
             "visitor": found,
+            "sections": sections(found.actor) if found else [],
+            "place": found.session.place if found and found.session else None,
             "theme": theme if theme in {"light", "dark"} else "",
             "kiosk": bool(found and found.dashboard) or request.args.get("kiosk") == "1",
             "nav_counts": counts.read(found.actor) if found and found.dashboard is None else {},

@@ -33,7 +33,7 @@ class Need:
 def needs(services: Services, actor: Actor) -> list[Need]:
     """Return what needs a person, the worst first. A room that cannot answer is itself such a thing."""
     found: list[Need] = []
-    for name, look in _LOOKS:
+    for name, look in _LOOKS if actor.tenant is None else _MEMBER_LOOKS:
         try:
             found.extend(look(services, actor))
         except BelvedereError as error:
@@ -76,6 +76,7 @@ def _tenants(services: Services, actor: Actor) -> Iterator[Need]:
 
 
 def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
+    above = "" if actor.tenant is None else f"/tenants/{services.tenants.get(actor, actor.tenant).slug}"
     failed = services.notifications.list(actor, state="failed", limit=_MOST_EACH)
     seen = set()
     for delivery in failed.items:
@@ -88,20 +89,29 @@ def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
             f"{delivery.title}: not sent to {delivery.channel}",
             f"{delivery.error or 'No reason is known.'} {delivery.hint or ''}".strip(),
             "Open deliveries",
-            "/deliveries?state=failed",
+            f"{above}/deliveries?state=failed",
             delivery.created_at,
         )
 
 
 def _password(services: Services, actor: Actor) -> Iterator[Need]:
     if any(one.name == actor.name and one.must_change_password for one in services.accounts.list(actor)):
-        yield Need(
-            "warn",
-            "Your password was printed or given to you",
-            "Whoever saw it can sign in as you. Choose your own.",
-            "Choose a password",
-            "/me#password",
-        )
+        yield _given_password()
+
+
+def _own_password(services: Services, actor: Actor) -> Iterator[Need]:
+    if actor.person is not None and services.accounts.own(actor).must_change_password:
+        yield _given_password()
+
+
+def _given_password() -> Need:
+    return Need(
+        "warn",
+        "Your password was printed or given to you",
+        "Whoever saw it can sign in as you. Choose your own.",
+        "Choose a password",
+        "/me#password",
+    )
 
 
 def _camera(services: Services, _actor: Actor) -> Iterator[Need]:
@@ -135,3 +145,10 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...
     ("Operators", _password),
     ("The history", _history),
 )
+
+_MEMBER_LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
+    ("The tenant", _tenants),
+    ("Deliveries", _deliveries),
+    ("Your account", _own_password),
+)
+"""What members see of it: their tenant's, and their own password."""

@@ -18,6 +18,7 @@ from belvedere.app import Services
 from belvedere.identity.model import Session
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.errors import NotFound, Unauthenticated
+from belvedere.tenants.model import Tenant
 
 SESSION_COOKIE: Final = "belvedere_session"
 """The cookie of a person's session. Its value is random; the database keeps its hash."""
@@ -68,9 +69,31 @@ def actor() -> Actor:
 
 
 def may(role: str) -> bool:
-    """Tell a template whether the person may do what needs `role`, so that it can say who can instead."""
+    """Tell a template whether the person may do what needs `role` where they are, so that it can say who can instead.
+
+    For a member that is the tenant that they act in; pages of the installation show them no deeds.
+    """
     found = visitor()
-    return found is not None and found.actor.role.covers(Role(role))
+    return found is not None and found.actor.may(Role(role), found.actor.tenant)
+
+
+def is_member() -> bool:
+    """Tell whether the visitor is confined to a tenant, so that pages show no way to the installation's own."""
+    found = visitor()
+    return found is not None and found.actor.tenant is not None
+
+
+def slug_here() -> str:
+    """Return the slug of the tenant that a member acts in; an empty text for operators."""
+    found = visitor()
+    place = found.session.place if found and found.session else None
+    return place.slug if place else ""
+
+
+def crumbs(tenant: Tenant | None = None) -> list[tuple[str, str]]:
+    """Return the way to a page of a tenant: the list of all for operators, then the tenant, if its page is above."""
+    above = [] if is_member() else [("Tenants", url_for("tenants.all_tenants"))]
+    return [*above, (tenant.name, url_for("tenant.overview", slug=tenant.slug))] if tenant else above
 
 
 def is_fragment() -> bool:

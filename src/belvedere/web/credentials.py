@@ -32,7 +32,7 @@ def _list(tenant: Tenant, status: int = 200, **values: object) -> Response:
         "rows": rows,
         "suggested": [name for name in KNOWN if name not in held],
         "checks": None,
-        "allowed": actor.may(Role.OPERATOR),
+        "allowed": actor.may(Role.OPERATOR, tenant.serial),
         "problem": "",
         "wrong": "",
         "asked": "",
@@ -61,7 +61,7 @@ def _row(tenant: Tenant, kept: object, value: str | None = None, problem: str = 
         problem=problem,
         wrong="",
         seconds=SHOWN_S,
-        allowed=context.actor().may(Role.OPERATOR),
+        allowed=context.actor().may(Role.OPERATOR, tenant.serial),
     )
 
 

@@ -127,7 +127,7 @@ def _why(slug: str, dashboard_id: UUID, problem: str = "", wrong: str = "", stat
         wrong=wrong,
         chosen=request.form.get("template", ""),
         typed=request.form.get("reason", ""),
-        allowed=context.actor().may(Role.OPERATOR),
+        allowed=context.actor().may(Role.EDITOR, tenant.serial),
     )
 
 

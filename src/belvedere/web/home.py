@@ -1,14 +1,15 @@
 """Home, the first-run checklist, and two small deeds that every page has: the theme, dismissing a message."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, redirect, request, url_for
 
 from belvedere.app import Services
-from belvedere.kernel.actor import Actor
+from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import utc_now
 from belvedere.tenants.model import TenantState
 from belvedere.web import context
@@ -39,11 +40,35 @@ def home() -> Response:
     """Answer: does anything need me?"""
     services, actor = context.services(), context.actor()
     newest = services.dashboards.list(actor, limit=_NEWEST).items
+    member = actor.tenant is not None
     return context.page(
-        "home.html", needs=needs(services, actor), cards=_cards(services, actor), now=utc_now(),
-        actions=services.history.tail(actor, _LAST_ACTIONS), dashboards=newest,
+        "home.html", needs=needs(services, actor), now=utc_now(), dashboards=newest,
+        cards=_member_cards(services, actor, context.slug_here()) if member else _cards(services, actor),
+        actions=services.history.search(actor, limit=_LAST_ACTIONS).items if member
+        else services.history.tail(actor, _LAST_ACTIONS),
         previews=services.previews.latest_of(actor, [one.id for one in newest]),
+        own_topic=f"tenant.{actor.tenant}" if member else "",
     )  # fmt: skip
+
+
+def _member_cards(services: Services, actor: Actor, slug: str) -> list[Card]:
+    """Return what a member's tenant has, each with the way to its page."""
+    serial = actor.tenant or 0
+    sent = services.notifications.counts(actor, tenant=serial)
+    dashboards = services.dashboards.list(actor, tenant=serial, limit=1).total or 0
+    stores = services.stores.list(actor, serial)
+    tables = sum(len(services.stores.relations(actor, store.id)) for store in stores)
+    keys = len(services.credentials.list(actor, serial))
+    members = services.members.list(actor, serial)
+    owners = sum(one.role is Role.OWNER for one in members)
+    to = partial(url_for, slug=slug)
+    return [
+        Card("Dashboards", "chart", to("tenant_data.dashboards"), dashboards, f"in {plural(len(stores), 'database')}"),
+        Card("Tables", "store", to("tenant_data.stores"), tables, "watched; a new one shows within seconds"),
+        Card("Deliveries", "message", to("tenant_data.deliveries"), sent.get("sent", 0), _waiting(sent)),
+        Card("Credentials", "key", to("credentials.credentials"), keys, "sealed; who shows one says why"),
+        Card("Members", "people", to("members.members"), len(members), plural(owners, "owner")),
+    ]
 
 
 def _cards(services: Services, actor: Actor) -> list[Card]:

@@ -1,4 +1,4 @@
-"""What stands in the navigation of an operator, with the counts beside it. Only pages that exist."""
+"""What stands in the navigation of an operator and of a member, with counts beside it. Only pages that exist."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from flask import request
+from flask import current_app, request, url_for
 
 from belvedere.app import Services
 from belvedere.jobs.model import Overview
@@ -16,16 +16,23 @@ from belvedere.kernel.errors import BelvedereError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One link: `go` is the second key after `g`."""
+    """One link: `go` is the second key after `g`; `of_tenant` says that it is a page of the member's tenant."""
 
     endpoint: str
     label: str
     icon: str
     go: str = ""
     count: str = ""
+    of_tenant: bool = False
+
+    def href(self, slug: str) -> str:
+        """Return the address, in the member's tenant if it is a page of one."""
+        return url_for(self.endpoint, slug=slug) if self.of_tenant else url_for(self.endpoint)
 
 
-SECTIONS: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
+Sections = tuple[tuple[str, tuple[Place, ...]], ...]
+
+SECTIONS: Final[Sections] = (
     ("Overview", (
         Place("home.home", "Home", "home", "h", "attention"),
         Place("tenants.all_tenants", "Tenants", "people", "t", "tenants"),
@@ -42,6 +49,34 @@ SECTIONS: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     )),
 )  # fmt: skip
 """The operator's navigation, as the design's section 2 has it."""
+
+MEMBER_SECTIONS: Final[Sections] = (
+    ("Look", (
+        Place("home.home", "Home", "home", "h"),
+        Place("tenant_data.dashboards", "Dashboards", "chart", "d", of_tenant=True),
+    )),
+    ("Data", (
+        Place("tenant.overview", "Overview", "squares", "t", of_tenant=True),
+        Place("tenant_data.stores", "Stores", "store", "s", of_tenant=True),
+    )),
+    ("Tenant", (
+        Place("tenant_data.deliveries", "Deliveries", "message", "m", of_tenant=True),
+        Place("credentials.credentials", "Credentials", "key", "c", of_tenant=True),
+        Place("keys.keys", "API keys", "key", "k", of_tenant=True),
+        Place("members.members", "Members", "people", "p", of_tenant=True),
+        Place("history.of_tenant", "History", "history", "a", of_tenant=True),
+        Place("tenant.settings", "Settings", "sliders", "e", of_tenant=True),
+    )),
+)  # fmt: skip
+"""A member's navigation, as the same section has it."""
+
+
+def sections(actor: Actor) -> Sections:
+    """Return what somebody finds in the navigation."""
+    chosen = SECTIONS if actor.tenant is None else MEMBER_SECTIONS
+    known = current_app.view_functions
+    return tuple((name, tuple(one for one in places if one.endpoint in known)) for name, places in chosen)
+
 
 _KEPT_S: Final = 2.0
 
@@ -90,6 +125,11 @@ def _open(overview: Overview) -> int:
 def is_current(place: Place) -> bool:
     """Tell whether this page belongs to a place of the navigation."""
     here = (request.endpoint or "").split(".")[0]
+    if place.of_tenant:
+        near = {"tenant_data.store": "tenant_data.stores", "tenant.plan": "tenant.overview",
+                "dashboards": "tenant_data.dashboards", "credentials": "credentials.credentials",
+                "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant"}
+        return near.get(request.endpoint or "", near.get(here, request.endpoint)) == place.endpoint
     aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants"}
     if request.endpoint in {"operations.jobs", "operations.deliveries"} or here == "operations":
         return request.endpoint == place.endpoint

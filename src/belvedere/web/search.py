@@ -12,7 +12,8 @@ from belvedere.dashboards.template import catalogue
 from belvedere.kernel.actor import Actor
 from belvedere.kernel.settings import described
 from belvedere.web import context
-from belvedere.web.navigation import SECTIONS
+from belvedere.web.access import MEMBERS
+from belvedere.web.navigation import sections
 from belvedere.web.words import deed
 
 blueprint = Blueprint("search", __name__)
@@ -48,7 +49,7 @@ def search() -> Response:
 
 def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
     folded = text.lower()
-    yield from _pages(folded)
+    yield from _pages(actor, folded)
     for tenant in services.tenants.list(actor, text=text, limit=_MOST_EACH).items:
         yield Hit("Tenant", "people", tenant.name, str(tenant.state), url_for("tenant.overview", slug=tenant.slug))
     found = (
@@ -59,7 +60,7 @@ def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
     for one in islice(found, _MOST_EACH):
         href = url_for("dashboards.view", slug=one.slug, dashboard_id=one.id)
         yield Hit("Dashboard", "chart", one.title, f"{one.database}.{one.table}", href)
-    for template in catalogue():
+    for template in catalogue() if actor.tenant is None else ():
         if folded in f"{template.template} {template.family} {template.title}".lower():
             yield Hit(
                 "Template",
@@ -68,7 +69,8 @@ def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
                 template.template,
                 url_for("catalogue.template", name=template.template),
             )
-    settings = (one for one in described() if folded in " ".join((one.name, *one.aliases)).lower())
+    known = described() if actor.tenant is None else ()
+    settings = (one for one in known if folded in " ".join((one.name, *one.aliases)).lower())
     for setting in islice(settings, _MOST_EACH):
         yield Hit("Setting", "sliders", setting.name, setting.help, url_for("settings.settings", q=setting.name))
     for action in services.history.search(actor, text=text, limit=_MOST_EACH).items:
@@ -82,8 +84,12 @@ def _hits(services: Services, actor: Actor, text: str) -> Iterator[Hit]:
         )
 
 
-def _pages(folded: str) -> Iterator[Hit]:
-    known = [(place.label, place.endpoint, place.icon) for _, places in SECTIONS for place in places]
-    for label, endpoint, icon in (*known, *_MORE_PAGES):
-        if folded in label.lower() and endpoint in current_app.view_functions:
+def _pages(actor: Actor, folded: str) -> Iterator[Hit]:
+    slug = context.slug_here()
+    for place in (place for _, places in sections(actor) for place in places):
+        if folded in place.label.lower():
+            yield Hit("Page", place.icon, place.label, "", place.href(slug))
+    for label, endpoint, icon in _MORE_PAGES:
+        seen = actor.tenant is None or endpoint in MEMBERS
+        if seen and folded in label.lower() and endpoint in current_app.view_functions:
             yield Hit("Page", icon, label, "", url_for(endpoint))

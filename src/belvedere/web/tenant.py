@@ -53,8 +53,12 @@ def tabs(tenant: Tenant) -> list[Tab]:
         "tenant_data.stores": len(services.stores.list(actor, tenant.serial)),
         "tenant_data.deliveries": sum(services.notifications.counts(actor, tenant=tenant.serial).values()),
         "credentials.credentials": len(services.credentials.list(actor, tenant.serial)),
+        "members.members": len(services.members.list(actor, tenant.serial)),
     }
-    near = {"tenant_data.store": "tenant_data.stores", "dashboards": "tenant_data.dashboards"}
+    near = {
+        "tenant_data.store": "tenant_data.stores", "dashboards": "tenant_data.dashboards", "members": "members.members",
+        "keys": "keys.keys",
+    }  # fmt: skip
     here = request.endpoint or ""
     current = near.get(here, near.get(here.split(".")[0], here))
     made = []
@@ -71,7 +75,8 @@ _TABS: Final = (
     ("Stores", "tenant_data.stores"),
     ("Deliveries", "tenant_data.deliveries"),
     ("Credentials", "credentials.credentials"),
-    ("API key", "tenant.keys"),
+    ("API keys", "keys.keys"),
+    ("Members", "members.members"),
     ("History", "history.of_tenant"),
     ("Settings", "tenant.settings"),
 )
@@ -182,20 +187,6 @@ def retry(slug: str) -> Response:
     return context.done("Started. The steps renew themselves here.", "tenant.overview", slug=slug)
 
 
-@blueprint.get("/keys")
-def keys(slug: str) -> Response:
-    """Show what the API key is for; the key itself is never shown again."""
-    return page("tenant_keys.html", find(slug), example=f"{context.services().settings.url}/api/v1/users")
-
-
-@blueprint.post("/keys/rotate")
-def rotate_key(slug: str) -> Response:
-    """Make a new API key; it is on the answer's page, this once."""
-    tenant = find(slug)
-    api_key = context.services().tenants.rotate_key(context.actor(), tenant.serial)
-    return context.secret_page(context.page("tenant_made.html", tenant=tenant, api_key=api_key.reveal(), made=False))
-
-
 @blueprint.get("/settings")
 def settings(slug: str) -> Response:
     """Show the tenant's facts, and what would go with it."""
@@ -220,7 +211,7 @@ def _settings(tenant: Tenant, problem: str = "", status: int = 200) -> Response:
         goes=goes,
         stores=stores,
         problem=problem,
-        allowed=actor.may(Role.ADMIN),
+        allowed=actor.may(Role.OWNER, tenant.serial),
         leaving=tenant.state is TenantState.DELETING or tenant.deleting,
     )
 

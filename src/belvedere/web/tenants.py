@@ -11,6 +11,7 @@ from belvedere.stores.model import StoreKind, database_name
 from belvedere.tenants.model import TenantState
 from belvedere.tenants.names import check_name, slug_of
 from belvedere.web import context
+from belvedere.web.members import link
 
 blueprint = Blueprint("tenants", __name__)
 
@@ -73,12 +74,19 @@ class Planned:
 def new() -> Response:
     """Show the form, and for a name in the address what would be made."""
     context.actor().must(Role.OPERATOR)
-    name = request.args.get("name", "")
+    name, member = request.args.get("name", ""), request.args.get("member", "")
+    return _form(name, member, problem=_problem(name) if name else "")
+
+
+def _form(name: str, member: str, problem: str = "", member_problem: str = "", status: int = 200) -> Response:
     return context.page(
         "tenant_new.html",
+        status,
         name=name,
-        problem=_problem(name) if name else "",
-        plan=_plan(name),
+        problem=problem,
+        member=member,
+        member_problem=member_problem,
+        plan=_plan(name, member),
         slug=slug_of(name or "x"),
         fragment=context.is_fragment(),
     )
@@ -87,22 +95,19 @@ def new() -> Response:
 @blueprint.post("/tenants/new")
 def create() -> Response:
     """Make the tenant; its API key is on the answer's page, this once."""
-    name = request.form.get("name", "")
+    name, member = request.form.get("name", ""), request.form.get("member", "").strip()
     try:
-        tenant, api_key = context.services().tenants.create(context.actor(), name)
+        tenant, api_key, token = context.services().invitations.found(context.actor(), name, owner=member)
     except (Conflict, Rejected) as error:
-        if error.field != "name":
-            raise
-        return context.page(
-            "tenant_new.html",
-            error.status,
-            name=name,
-            problem=error.detail,
-            plan=_plan(name),
-            slug=slug_of(name or "x"),
-            fragment=False,
-        )
-    return context.secret_page(context.page("tenant_made.html", tenant=tenant, api_key=api_key.reveal(), made=True))
+        if error.field == "name":
+            return _form(name, member, problem=error.detail, status=error.status)
+        if error.field == "email":
+            return _form(name, member, member_problem=error.detail, status=error.status)
+        raise
+    return context.secret_page(context.page(
+        "tenant_made.html", tenant=tenant, api_key=api_key.reveal(), made=True, invited=member,
+        link=link(token) if token else "",
+    ))  # fmt: skip
 
 
 def _problem(name: str) -> str:
@@ -120,7 +125,7 @@ def _problem(name: str) -> str:
     return ""
 
 
-def _plan(name: str) -> list[Planned]:
+def _plan(name: str, member: str = "") -> list[Planned]:
     shown = name or "name"
     return [
         Planned("Tenant, API key", shown),
@@ -129,4 +134,5 @@ def _plan(name: str) -> list[Planned]:
         *(Planned("Database", database_name(shown, kind)) for kind in StoreKind),
         Planned("Credentials", "host, port, names, login: sealed"),
         Planned("Workspace", "built-in viewer"),
+        *([Planned("Invitation of the owner", member)] if member else []),
     ]

@@ -62,7 +62,17 @@ _SAID: Final = {
     "history.verify": "verified the",
     "installation.backup": "backed up to",
     "installation.restore": "restored from",
+    "invitation.accept": "joined",
+    "invitation.create": "invited",
+    "invitation.withdraw": "withdrew the invitation",
     "job.try": "tried at once job",
+    "member.add": "added the member",
+    "member.change-password": "changed the password of",
+    "member.remove": "removed the member",
+    "member.resume": "let in again",
+    "member.set-role": "changed the role of",
+    "member.sign-in": "signed in",
+    "member.suspend": "suspended",
     "operator.change-password": "changed the password of",
     "operator.create": "made operator",
     "operator.disable": "closed the account of",
@@ -86,7 +96,7 @@ _SAID: Final = {
     "workspace.close": "closed the workspace of",
     "workspace.open": "opened the workspace of",
 }
-_ALONE: Final = {"flash.dismiss", "operator.sign-in", "session.end", "session.end-others"}
+_ALONE: Final = {"flash.dismiss", "member.sign-in", "operator.sign-in", "session.end", "session.end-others"}
 """Deeds whose target is the person, or an id that tells nobody anything."""
 
 

@@ -39,6 +39,7 @@ def _body(route: Route) -> dict[str, object]:
         "credentials.put": {"keyName": "DB_HOST", "keyValue": "x"}, "credentials.change": {"keyValue": "x"},
         "credentials.reveal": {"reason": "curiosity, only"}, "dashboards.create": {"username": "alice"},
         "dashboards.override": {"template": "x", "reason": "because"},
+        "members.add": {"email": "eve@example.org"}, "members.change": {"role": "viewer"},
         "tokens.create": {"name": "x", "role": "admin", "tenant": "alice"},
         "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
     }

@@ -27,6 +27,8 @@ VALUES = {
     "action_id": "0192c8c3-0000-7000-8000-000000000000",
     "session_id": "0192c8c3-0000-7000-8000-000000000000",
     "prefix": "p",
+    "member_id": "0192c8c3-0000-7000-8000-000000000000",
+    "invitation_id": "0192c8c3-0000-7000-8000-000000000000",
 }
 
 
@@ -74,7 +76,8 @@ def test_a_viewer_changes_nothing(app: Flask, vera: Browser, services: Services)
     for endpoint, method, path in _routes(app):
         if method == "POST" and blueprint_of(endpoint) not in own:
             answer = vera.post(
-                path, confirm="alice", name="bob", key="A", value="b", reason="a good reason", template="drc"
+                path, confirm="alice", name="bob", key="A", value="b", reason="a good reason", template="drc",
+                role="viewer", email="eve@example.org",
             )
             assert answer.status_code in {403, 404}, (endpoint, answer.status_code)
     assert [one.name for one in services.tenants.list(ADMIN).items] == ["alice"]

@@ -24,6 +24,8 @@ from belvedere.kernel.errors import Conflict, Forbidden, NotFound, Rejected
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id, opaque
 from belvedere.kernel.secret import Secret
+from belvedere.tenants.model import Kind, Tenant
+from belvedere.tenants.service import Tenants
 
 LIFE: Final = timedelta(days=7)
 """How long a link works, unless its maker says otherwise."""
@@ -42,13 +44,14 @@ class Invitations:
     """Invite, withdraw, look at a link, accept it."""
 
     def __init__(
-        self, *, database: Database, history: History, members: Members, now: Now = utc_now,
+        self, *, database: Database, history: History, members: Members, tenants: Tenants, now: Now = utc_now,
         passwords: Passwords | None = None,
     ) -> None:  # fmt: skip
         """Take the collaborators; `passwords` only differs in tests."""
         self._database = database
         self._history = history
         self._members = members
+        self._tenants = tenants
         self._now = now
         self._passwords = passwords or Passwords()
         self._throttle = Throttle(database)
@@ -93,6 +96,39 @@ class Invitations:
                 failpoint("identity.invitation.before-commit")
             ending.note(id=made.id, role=made.role, expires_at=made.expires_at)
         return made, token
+
+    def found(
+        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, owner: str = ""
+    ) -> tuple[Tenant, Secret, Secret | None]:
+        """Make a tenant and, in the same transaction, a link for its first member, who is the owner.
+
+        Args:
+            actor: an operator of the installation.
+            name: the tenant's, as for `Tenants.create`.
+            kind: what its data are.
+            owner: the first member's address; without one members can be invited later.
+
+        Returns:
+            The tenant, its API key, and the last part of the link; both secrets are shown this once.
+
+        Raises:
+            Rejected: the name or the address does not do.
+            Conflict: there is a tenant of that name.
+        """
+        if not owner.strip():
+            return *self._tenants.create(actor, name, kind=kind), None
+        address, tokens = check_email(owner), []
+
+        def invite(connection: Connection, serial: int) -> None:
+            with self._history.action(
+                actor, "invitation.create", address, tenant=serial, role=Role.OWNER
+            ) as ending:
+                made, token = self.issue(connection, actor, serial, role=Role.OWNER, email=address)
+                tokens.append(token)
+                ending.note(id=made.id, role=made.role, expires_at=made.expires_at)
+
+        tenant, api_key = self._tenants.create(actor, name, kind=kind, also=invite)
+        return tenant, api_key, tokens[0]
 
     def issue(
         self, connection: Connection, actor: Actor, serial: int, *, role: Role | None, email: str,

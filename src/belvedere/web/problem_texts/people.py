@@ -19,7 +19,7 @@ PEOPLE: Final = {
     ),
     "forbidden": Problem(
         "Your role does not allow this",
-        "Viewers look, operators run, admins change the installation.",
+        "Viewers look, operators run, admins change the installation. In a tenant editors send and admins manage.",
         "Nothing was changed. The refusal stands in the history.",
         "Ask somebody whose role allows it.",
     ),
@@ -52,6 +52,24 @@ PEOPLE: Final = {
         "Without an admin nobody could change the installation.",
         "Nothing was changed.",
         "Make another admin first.",
+    ),
+    "last-owner": Problem(
+        "It is the last owner",
+        "A tenant keeps an owner: without one nobody of it could manage its people or delete it.",
+        "Nothing was changed.",
+        "Make another member an owner first, then try again.",
+    ),
+    "first-member": Problem(
+        "The owner joins first",
+        "The tenant has no owner yet, and its first member is the owner.",
+        "Nothing was changed. The link, if you came by one, still works.",
+        "Let the owner accept the invitation first, or invite one.",
+    ),
+    "invitation": Problem(
+        "This invitation does not let you in",
+        "A link works once, until it ends or is withdrawn, and may be meant for one address.",
+        "Nothing was changed.",
+        "Ask whoever invited you for another link, or use the address that the invitation names.",
     ),
     "reason": Problem(
         "A reason is missing",
