@@ -1,6 +1,7 @@
-"""What every workspace must do. The built-in viewer runs here; a Grafana joins as the second implementation."""
+"""What every workspace must do: the built-in viewer, the twin of Grafana, and the real one whose URL is given."""
 
-from uuid import UUID, uuid4
+from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -11,31 +12,30 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.plan import Plan, Sign
 from belvedere.reactions import REACTIONS
 from belvedere.tenants.service import Tenants
-from belvedere.workspaces.model import Model
-from belvedere.workspaces.port import Place, Publication, Workspace
+from belvedere.workspaces.grafana.testing import TwinGrafana
+from belvedere.workspaces.port import Place, Workspace
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
+from grafana_world import REAL, access_of, make, publication
 
 pytestmark = pytest.mark.contract
 
 
-@pytest.fixture(params=["viewer"])
-def workspace(request, database: Database) -> Workspace:
-    assert request.param == "viewer"
-    return ViewerWorkspace(database=database)
+@pytest.fixture(params=["viewer", "twin", *(["real"] if REAL else [])])
+def workspace(request, database: Database, tmp_path) -> Iterator[Workspace]:
+    if request.param == "viewer":
+        yield ViewerWorkspace(database=database)
+        return
+    transport = TwinGrafana() if request.param == "twin" else None
+    world = make(database, tmp_path, access_of(REAL or "http://grafana.test"), transport=transport)
+    yield world.grafana
+    world.close()
 
 
 @pytest.fixture
 def place(database: Database, tmp_path) -> Place:
     tenants = Tenants(database=database, history=FileHistory(tmp_path / "history"), queue=JobQueue(database, REACTIONS))
-    alice, _ = tenants.create(Actor(name="charlie", role=Role.ADMIN), "alice")
-    return Place(alice.serial, alice.name, alice.slug)
-
-
-def publication(title: str = "Timing: p", ident: UUID | None = None) -> Publication:
-    model = Model(
-        "generic", "generic", title, "", guess=True, database="d", schema="public", table="p", fields={}, rows=()
-    )
-    return Publication(ident or uuid4(), uuid4(), model)
+    made, _ = tenants.create(Actor(name="charlie", role=Role.ADMIN), f"alice-{uuid4().hex[:8]}")
+    return Place(made.serial, made.name, made.slug)
 
 
 def apply(workspace: Workspace, place: Place, plan: Plan[str]) -> None:

@@ -13,7 +13,7 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.answers import Made, Member, Membership, User
-from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.api import Grafana, Unsure
 from belvedere.workspaces.grafana.model import Kind, WantedAccount
 from belvedere.workspaces.grafana.plan import Deed
 
@@ -71,10 +71,17 @@ class Accounts:
     def _made(self, account: WantedAccount, number: int) -> int:
         password = self._password()
         request = requests.create_user(account.login, account.name, password.reveal(), number)
-        answer = self._grafana.ask(request, 409, 412)
-        if answer.status in _OK:
-            return answer.read(Made).id
+        unsure: Unsure | None = None
+        try:
+            answer = self._grafana.ask(request, 409, 412)
+        except Unsure as error:
+            unsure = error
+        else:
+            if answer.status in _OK:
+                return answer.read(Made).id
         found = self._grafana.ask(requests.user_named(account.login), 404)
+        if unsure is not None and found.status not in _OK:
+            raise unsure
         if found.status in _OK:
             user = found.read(User)
             with self._database.transaction() as connection:
@@ -107,7 +114,11 @@ class Accounts:
         if here is None:
             self._grafana.ask(requests.add_organisation_user(number, account.login, account.role), 409)
         elif here.role != account.role:
-            self._grafana.ask(requests.set_organisation_role(number, user, account.role))
+            # 400: nobody else would be left to administer it.
+            request = requests.set_organisation_role(number, user, account.role)
+            if self._grafana.ask(request, 400).status not in _OK:
+                self._grafana.ask(requests.add_organisation_user(number, self._grafana.access.user, "Admin"), 409)
+                self._grafana.ask(request)
         if account.existing:
             return
         for other in homes:

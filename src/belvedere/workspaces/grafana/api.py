@@ -163,6 +163,8 @@ class Grafana:
         answer = self._send(requests.current_organisation(), organisation, (401, 403) if self.access.token else (403,))
         if answer.status not in _OK:
             self._verified.pop(organisation, None)
+            if answer.status == 401 and "organization" not in answer.message:  # noqa: PLR2004
+                self._refuse_login()
             return False
         found = answer.read(Organisation).id
         if found != organisation:

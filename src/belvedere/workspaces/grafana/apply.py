@@ -25,8 +25,8 @@ from belvedere.workspaces.grafana.answers import (
     Source,
     SourceMade,
 )
-from belvedere.workspaces.grafana.api import Changed, Grafana, Unsure
-from belvedere.workspaces.grafana.model import CAPTURE, Desired, Kind, RecordState, WantedSource
+from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
+from belvedere.workspaces.grafana.model import CAPTURE, RELEASED, Desired, Kind, RecordState, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.plan import VIEWER, Deed, Do, is_foreign_source
 
@@ -36,6 +36,7 @@ _SAME_SECOND_S: Final = 1.1
 
 _PENDING: Final = "pending"
 _OK: Final = frozenset({200, 201})
+_DROPS: Final = frozenset({Do.DROP_BOARD, Do.DROP_FOLDER, Do.DROP_SOURCE, Do.DROP_CAPTURE})
 
 
 class Logins(Protocol):
@@ -78,12 +79,20 @@ class Hands:
                     self._organisation(again=attempt > 0)
                 else:
                     self._deeds[deed.do](deed, deed.organisation or self._number())
+            except NotInOrganisation:
+                if deed.do in _DROPS and self._is_gone(deed.organisation):
+                    return
+                raise
             except Unsure:
                 if attempt == _TRIES - 1:
                     raise
                 self._grafana.pause(0.3 * 3**attempt)
             else:
                 return
+
+    def _is_gone(self, number: int) -> bool:
+        """Tell whether the organisation went with all that was in it."""
+        return self._grafana.ask(requests.organisation(number), 404).status not in _OK
 
     def _number(self) -> int:
         with self._database.transaction() as connection:
@@ -309,7 +318,7 @@ class Hands:
         failpoint("workspaces.grafana.organisation-dropped")
 
     def _release(self, deed: Deed, _number: int) -> None:
-        self._grafana.ask(requests.mark_organisation(deed.number, ""))
+        self._grafana.ask(requests.mark_organisation(deed.number, RELEASED))
         failpoint("workspaces.grafana.organisation-released")
 
     def _forget(self, _deed: Deed, _number: int) -> None:

@@ -19,6 +19,9 @@ OWN_UID: Final = re.compile(r"^b[0-9a-f]{32}$")
 CAPTURE: Final = "belvedere-capture"
 """The service account that pictures are taken with; a Viewer of its own organisation."""
 
+RELEASED: Final = "-"
+"""The mark of an organisation that was let go: Grafana keeps the old one when an empty text is sent."""
+
 MOST_DIGESTS: Final = 20
 _LONGEST_NAME: Final = 190
 

@@ -80,12 +80,16 @@ def observe(
     if organisation is None:
         return Observed(taken=taken)
     number = organisation.id
-    if not grafana.verify(number):
+    members = _members(grafana, number) if desired.owns else []
+    # The list is right at once; what the calls themselves are allowed lags five seconds behind.
+    login = grafana.access.user.lower()
+    if (desired.owns and login not in {word.lower() for one in members for word in (one.login, one.email)}) or (
+        not grafana.verify(number)
+    ):
         return Observed(organisation, member=False)
     sources = _sources(grafana, number, desired, records, removing=removing)
     found = grafana.ask(requests.search(), organisation=number).read(list[Found])
     services = _services(grafana, number)
-    members = _members(grafana, number) if desired.account is not None else {}
     boards = _boards(grafana, number, _wanted_uids(desired, records), found)
     foreign: tuple[str, ...] = ()
     in_folder = False
@@ -95,7 +99,8 @@ def observe(
         )
     return Observed(
         organisation, sources={one.uid: one for one in sources}, folders=_folders(grafana, number, desired, found),
-        boards=boards, members=members, services=services, foreign=foreign, foreign_in_folder=in_folder,
+        boards=boards, members={one.login.lower(): SeenMember(one.user_id, one.login, one.role) for one in members},
+        services=services, foreign=foreign, foreign_in_folder=in_folder,
     )
 
 
@@ -164,9 +169,8 @@ def _folders(grafana: Grafana, number: int, desired: Desired, found: Iterable[Fo
     return folders
 
 
-def _members(grafana: Grafana, number: int) -> dict[str, SeenMember]:
-    listed = grafana.ask(requests.organisation_users(number)).read(list[Member])
-    return {one.login.lower(): SeenMember(one.user_id, one.login, one.role) for one in listed}
+def _members(grafana: Grafana, number: int) -> list[Member]:
+    return grafana.ask(requests.organisation_users(number)).read(list[Member])
 
 
 def _services(grafana: Grafana, number: int) -> dict[str, SeenService]:
