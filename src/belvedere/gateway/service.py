@@ -104,7 +104,8 @@ class Gateway:
         """Answer a query of somebody admitted, piece by piece; the first piece is there when this returns.
 
         A small answer is one piece. Nothing is held but one piece. An answer that is too large, or that fails on
-        its way, ends with an error in InfluxDB's own form, so that Grafana shows it instead of half of the rows. Close `rest` if you stop early.
+        its way, ends with an error in InfluxDB's own form, so that Grafana shows it instead of half of the rows.
+        Close `rest` if you stop early.
 
         Raises:
             TooMany: too many of the tenant's queries run.

@@ -44,8 +44,10 @@ def test_the_time_goes_first_and_what_is_only_called_time_gets_another_name(rig)
 
 
 def test_a_text_column_metric_divides_rows_into_series(rig):
-    text = "SELECT time, design AS metric, amount, slack FROM runs WHERE time IS NOT NULL UNION ALL " \
-           "SELECT time + interval '1 day', design, 7, 8 FROM runs WHERE design = 'ibex' ORDER BY 1"
+    text = (
+        "SELECT time, design AS metric, amount, slack FROM runs WHERE time IS NOT NULL UNION ALL "
+        "SELECT time + interval '1 day', design, 7, 8 FROM runs WHERE design = 'ibex' ORDER BY 1"
+    )
     series = rig.ask(ALICE, text).json()["results"][0]["series"]
     assert [(one["tags"], one["columns"], len(one["values"])) for one in series] == [
         ({"metric": "gcd"}, ["time", "amount", "slack"], 1), ({"metric": "ibex"}, ["time", "amount", "slack"], 2)]
@@ -53,8 +55,10 @@ def test_a_text_column_metric_divides_rows_into_series(rig):
 
 
 def test_odd_answers_are_json_all_the_same(rig):
-    odd = "SELECT ARRAY[1,2] AS a, '{\"k\": [1]}'::jsonb AS j, '\\xff'::bytea AS b, now()::date AS d, NULL AS n, " \
-          "U&'\\0001\\2028' AS u, 1 AS a, interval '1 day' AS i, 1e400 AS big, '-Infinity'::real AS r, 5::oid AS o"
+    odd = """
+    SELECT ARRAY[1,2] AS a, '{"k": [1]}'::jsonb AS j, '\\xff'::bytea AS b, now()::date AS d, NULL AS n,
+      U&'\\0001\\2028' AS u, 1 AS a, interval '1 day' AS i, 1e400 AS big, '-Infinity'::real AS r, 5::oid AS o
+    """
     values = rig.values(ALICE, odd)[0]
     assert values[:3] == ["{1,2}", '{"k": [1]}', "\\xff"]
     assert values[4:7] == [None, "\x01\u2028", 1]
@@ -87,7 +91,9 @@ def test_texts_and_comments_of_a_query_stay_as_they_are(rig):
     assert rig.values(ALICE, f'SELECT "{RANGE[:60]}" FROM (SELECT 3 AS "{RANGE[:60]}") AS x /* {RANGE} */') == [[3]]
 
 
-@pytest.mark.parametrize("ends", [("-99999999999999", "99999999999999"), ("999999999999999", "-999999999999999"), ("0", "0")])
+@pytest.mark.parametrize("ends", [
+    ("-99999999999999", "99999999999999"), ("999999999999999", "-999999999999999"), ("0", "0"),
+])
 def test_any_range_is_a_moment(ends):
     text, _ = macros.as_postgres(f"/* time >= {ends[0]}ms and time <= {ends[1]}ms */ SELECT $__timeFrom(), $__timeTo()")
     assert text.count("::timestamptz") == 2
@@ -102,7 +108,9 @@ def test_a_query_that_is_none_is_told_so(rig):
     assert rig.problem(rig.ask(ALICE, ")")) != ""
 
 
-@pytest.mark.parametrize("piece", ["/*", "$a$ $b$", "$a1$", "'", '"', "; /**/", "--", "$__a(", "E'", "time >= 1ms and ", "("])
+@pytest.mark.parametrize("piece", [
+    "/*", "$a$ $b$", "$a1$", "'", '"', "; /**/", "--", "$__a(", "E'", "time >= 1ms and ", "(",
+])
 def test_no_text_takes_long_to_read(piece):
     for text in (piece * (900_000 // len(piece)), " ".join(f"{piece}{n}" for n in range(100_000))[:1_000_000] + " x"):
         began = time.monotonic()
@@ -115,7 +123,8 @@ def test_no_text_takes_long_to_read(piece):
 @pytest.mark.parametrize("text", [
     "DELETE FROM runs", "INSERT INTO runs (amount) VALUES (1)", "DROP TABLE runs", "UPDATE runs SET amount = 1",
     "TRUNCATE runs", "COPY runs TO STDOUT", "COMMIT", "SET search_path = x", "DO $$ BEGIN END $$", "CALL x()",
-    "/* select */ DELETE FROM runs", "-- select\nDROP TABLE runs", "DROP MEASUREMENT runs", "GRANT ALL ON runs TO public",
+    "/* select */ DELETE FROM runs", "-- select\nDROP TABLE runs", "DROP MEASUREMENT runs",
+    "GRANT ALL ON runs TO public",
 ])
 def test_what_does_not_read_is_refused_and_noted(rig, text):
     answer = rig.ask(ALICE, text)
@@ -156,7 +165,8 @@ def test_too_many_rows_or_bytes_end_in_an_error_and_no_half_answer(rig):
     assert "more than 1,000 rows" in few.problem(answer)
     assert len(answer.json()["results"][0]["series"][0]["values"]) < 3000
     few = rig_of(rig.world, bytes=100_000)
-    assert "more than 100,000 bytes" in few.problem(few.ask(ALICE, "SELECT repeat('x', 1000) FROM generate_series(1, 5000)"))
+    answer = few.ask(ALICE, "SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+    assert "more than 100,000 bytes" in few.problem(answer)
     assert len(rig.values(ALICE, "SELECT repeat('x', 1000000)")[0][0]) == 65_536
     assert "columns" in rig.problem(rig.ask(ALICE, f"SELECT {', '.join(['1'] * 501)}"))
 

@@ -26,8 +26,8 @@ def test_a_query_may_also_stand_in_the_address(rig):
 
 
 @pytest.mark.parametrize("headers", [
-    {"X-Grafana-Org-Id": "2"}, {"X-Grafana-User": "alice"}, {"Authorization": "Token abc"}, {"X-Forwarded-User": "alice"},
-    {"X-Dashboard-Uid": "alice"}, {"Host": "alice.test"},
+    {"X-Grafana-Org-Id": "2"}, {"X-Grafana-User": "alice"}, {"Authorization": "Token abc"},
+    {"X-Forwarded-User": "alice"}, {"X-Dashboard-Uid": "alice"}, {"Host": "alice.test"},
 ])
 def test_no_other_header_moves_anybody(rig, headers):
     assert rig.values(BOB, NOTES, headers=headers) == [["SECRET OF bob"]]
@@ -88,7 +88,8 @@ def bad_tokens(mint: Mint) -> dict[str, str]:
         "expired": mint.token(ALICE, exp=now - 1, iat=now - 601), "of tomorrow": mint.token(ALICE, iat=now + 3600),
         "for ever": mint.token(ALICE, exp=now + 10**9), "another Grafana": mint.token(ALICE, iss="http://evil.test/"),
         "another organisation": mint.token(ALICE, aud="org:3"), "no organisation": mint.token(ALICE, aud=[]),
-        "two organisations": mint.token(ALICE, aud=["org:3", "org:19"]), "a number as subject": mint.token(ALICE, sub=12),
+        "two organisations": mint.token(ALICE, aud=["org:3", "org:19"]),
+        "a number as subject": mint.token(ALICE, sub=12),
         "too long": mint.token(ALICE, more="x" * 9000), "twice": f"{good}, {good}",
     }
 

@@ -35,6 +35,7 @@ from belvedere.stores.model import Server
 from belvedere.stores.wire import connect
 
 _IDLE_S: Final = 60.0
+_FRESH_S: Final = 2.0
 _PER_STORE: Final = 4
 _WAIT_S: Final = 10.0
 _GRACE_S: Final = 5.0
@@ -73,6 +74,7 @@ class Readers:
         self._timeout_s = statement_timeout_s
         self._per_store = per_store
         self._idle: dict[UUID, deque[_Idle]] = {}
+        self._doors: dict[UUID, tuple[float, Door]] = {}
         self._turns: dict[UUID, threading.BoundedSemaphore] = {}
         self._lock = threading.Lock()
 
@@ -89,7 +91,7 @@ class Readers:
             message = "Too many queries of this store run at once."
             raise TooMany(message, retry_in_s=2.0)
         try:
-            place = door()
+            place = self._door(store, door)
             connection = self._take(store, place)
             ended = threading.Event()
             guard = threading.Timer(self._timeout_s + _GRACE_S, _end, [connection, place, ended])
@@ -109,6 +111,7 @@ class Readers:
         """Close a store's idle sessions, before its database is dropped."""
         with self._lock:
             idle = self._idle.pop(store, deque())
+            self._doors.pop(store, None)
             self._turns.pop(store, None)
         for one in idle:
             one.connection.close()
@@ -121,6 +124,17 @@ class Readers:
     def _turn(self, store: UUID) -> threading.BoundedSemaphore:
         with self._lock:
             return self._turns.setdefault(store, threading.BoundedSemaphore(self._per_store))
+
+    def _door(self, store: UUID, door: Callable[[], Door]) -> Door:
+        """Return where to go in. What was found is good for a moment: the panels of one page ask all at once."""
+        with self._lock:
+            found = self._doors.get(store)
+        if found and monotonic_s() - found[0] < _FRESH_S and self._idle.get(store):
+            return found[1]
+        place = door()
+        with self._lock:
+            self._doors[store] = (monotonic_s(), place)
+        return place
 
     def _take(self, store: UUID, door: Door) -> Connection:
         self._sweep()
