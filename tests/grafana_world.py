@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import httpx2
 
@@ -34,6 +34,10 @@ REAL = os.environ.get("BELVEDERE_TEST_GRAFANA_URL", "")
 """Such as `http://admin:admin@127.0.0.1:3000`; without it only the twin is tried."""
 
 
+FAKE = UUID(int=4)
+"""Stores bear the same ids in every process of a test."""
+
+
 def access_of(url: str, **more: Any) -> Access:
     """Take login and password out of an address."""
     parts = urlsplit(url)
@@ -55,7 +59,8 @@ class FakeStores:
         if serial not in self.made:
             self.made[serial] = [
                 Store(
-                    uuid4(), serial, kind, "main", database_name(f"t{serial}", kind), self.host, self.port,
+                    uuid5(FAKE, f"{serial} {kind}"), serial, kind,
+                    "main", database_name(f"t{serial}", kind), self.host, self.port,
                     StoreState.READY, datetime.now(UTC),
                 )
                 for kind in StoreKind

@@ -227,7 +227,6 @@ class Dashboards:
             with self._database.transaction() as connection:
                 if store.readdress(connection, dashboard_id, url):
                     signal(connection, f"tenant.{serial}", f"dashboard.{dashboard_id}")
-                failpoint("dashboards.readdress.before-commit")
 
     def reconcile(self, store_id: UUID | str) -> None:
         """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.

@@ -8,99 +8,21 @@ What is not here: settings of one tenant; those are its credentials.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dotenv import dotenv_values
 
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import MASK, Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One row of the table, as pages, docs and the command line show it."""
-
-    attribute: str
-    name: str
-    aliases: tuple[str, ...]
-    type: str
-    default: str
-    help: str
-    section: str
-    secret: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a value came from: `environment`, `.env` or `default`, and under which name."""
-
-    source: str
-    name: str
-
-
-def _row(
-    name: str,
-    default: object,
-    text: str,
-    *,
-    section: str,
-    parse: Callable[[str], object],
-    aliases: tuple[str, ...] = (),
-) -> Any:  # noqa: ANN401  (a dataclass field takes the type of its annotation)
-    return field(
-        default=default,
-        metadata={"name": name, "aliases": aliases, "help": text, "section": section, "parse": parse},
-    )
-
-
-def _text(name: str, default: str, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> str:
-    return cast("str", _row(name, default, text, section=section, parse=str, aliases=aliases))
-
-
-def _secret(name: str, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> Secret:
-    return cast("Secret", _row(name, Secret(""), text, section=section, parse=Secret, aliases=aliases))
-
-
-def _int(name: str, default: int, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> int:
-    return cast("int", _row(name, default, text, section=section, parse=_whole_number, aliases=aliases))
-
-
-def _float(name: str, default: float, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> float:
-    return cast("float", _row(name, default, text, section=section, parse=_number, aliases=aliases))
-
-
-def _bool(name: str, text: str, *, default: bool, section: str, aliases: tuple[str, ...] = ()) -> bool:
-    return cast("bool", _row(name, default, text, section=section, parse=_yes_or_no, aliases=aliases))
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        message = "must be a whole number, such as 30"
-        raise ValueError(message) from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        message = "must be a number, such as 0.5"
-        raise ValueError(message) from None
-
-
-def _yes_or_no(text: str) -> bool:
-    folded = text.strip().lower()
-    if folded in {"1", "true", "yes", "on"}:
-        return True
-    if folded in {"0", "false", "no", "off", ""}:
-        return False
-    message = "must be 1 or 0"
-    raise ValueError(message)
-
+from belvedere.kernel.setting_rows import Described, Origin
+from belvedere.kernel.setting_rows import bool_row as _bool
+from belvedere.kernel.setting_rows import float_row as _float
+from belvedere.kernel.setting_rows import int_row as _int
+from belvedere.kernel.setting_rows import secret_row as _secret
+from belvedere.kernel.setting_rows import text_row as _text
 
 _WEB: Final = "Web"
 _HOME: Final = "Home and logs"

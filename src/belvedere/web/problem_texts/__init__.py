@@ -6,6 +6,7 @@ A rules test compares the types with those that the code can raise.
 from typing import Final
 
 from belvedere.web.problem_texts.archives import ARCHIVES
+from belvedere.web.problem_texts.grafana import GRAFANA
 from belvedere.web.problem_texts.installation import INSTALLATION
 from belvedere.web.problem_texts.people import PEOPLE
 from belvedere.web.problem_texts.problem import Problem
@@ -20,6 +21,7 @@ SUBJECTS: Final = {
     "Who you are": PEOPLE,
     "Tenants, credentials and stores": TENANTS,
     "History, jobs, previews and messages": WORK,
+    "Grafana": GRAFANA,
     "The installation": INSTALLATION,
     "Backup and restore": ARCHIVES,
 }

@@ -1,0 +1,77 @@
+"""Problems with the Grafana that tenants look at."""
+
+from typing import Final
+
+from belvedere.web.problem_texts.problem import Problem
+
+GRAFANA: Final = {
+    "grafana-away": Problem(
+        "Grafana does not answer",
+        "It is down, restarting, too slow, or its database is locked.",
+        "The tenant's workspace waits; what stands in Grafana stays as it is. Databases and uploads go on.",
+        "Nothing, if it comes back: everything is tried again by itself. Else look at Grafana's own log.",
+    ),
+    "grafana-changed": Problem(
+        "It changed in Grafana at the same moment",
+        "Somebody saved a dashboard or a data source while Belvedere was about to write it.",
+        "Nothing was written over.",
+        "Nothing: it is read again and compared.",
+    ),
+    "grafana-login": Problem(
+        "Grafana does not know the login",
+        "The administrator's password was changed, or five wrong ones have locked the login for five minutes.",
+        "Workspaces are neither made nor repaired. No more wrong passwords are sent for five minutes.",
+        "Set GRAFANA_USER and GRAFANA_PASSWORD to a server administrator of Grafana, and start again.",
+    ),
+    "grafana-rights": Problem(
+        "Grafana does not allow it",
+        "The login is no server administrator, or was taken out of a tenant's organisation.",
+        "The step was not done. A missing membership is mended by the next plan.",
+        "Make the login a server administrator: `grafana cli admin`, or Grafana's page of users.",
+    ),
+    "grafana-address": Problem(
+        "What answers is not Grafana",
+        "A proxy or log-in page answers, the address redirects, its certificate is not trusted, or a proxy takes the "
+        "header X-Grafana-Org-Id away.",
+        "Nothing was written.",
+        "Set GRAFANA_BASE_URL to the address that people use, with its path; name an own authority's certificate in "
+        "BELVEDERE_GRAFANA_CA_FILE.",
+    ),
+    "grafana-missing": Problem(
+        "The tenant's workspace is in a Grafana that is not set",
+        "The tenant was given a place in Grafana, and address, login or password of it are gone from the settings.",
+        "Its workspace is neither repaired nor removed.",
+        "Set GRAFANA_BASE_URL, GRAFANA_USER and GRAFANA_PASSWORD again, and start again.",
+    ),
+    "grafana-taken": Problem(
+        "Grafana has something of that name already",
+        "An organisation, folder, data source or dashboard of the wanted name or uid was made by somebody else.",
+        "It was left as it is, and the step was not done.",
+        "Rename or delete it in Grafana, then try again; for organisations BELVEDERE_GRAFANA_ORGANISATION may give "
+        "other names.",
+    ),
+    "grafana-user": Problem(
+        "The tenant's default user cannot be had",
+        "Grafana has a user of that login whom Belvedere did not make, or lacks the one that the settings name.",
+        "The user was given nothing. The rest of the workspace stands.",
+        "Rename or delete that user, or choose other names in BELVEDERE_GRAFANA_DEFAULT_USER; `-` makes none.",
+    ),
+    "grafana-quota": Problem(
+        "Grafana's quota is reached",
+        "Quotas are on, and one is used up: organisations of a user, data sources, dashboards.",
+        "The step was not done.",
+        "Raise the quota in Grafana's settings, section quota, then try again.",
+    ),
+    "grafana-refused": Problem(
+        "Grafana refused the request",
+        "Its own sentence says why; a version that is older than 9.3 is one reason.",
+        "The step was not done.",
+        "Follow Grafana's sentence, then try again.",
+    ),
+    "grafana-source": Problem(
+        "Grafana does not reach the tenant's databases",
+        "From where Grafana runs, PostgreSQL has another address, or refuses it; the sentence is PostgreSQL's own.",
+        "The tenant's dashboards in Grafana show errors.",
+        "Name the address as Grafana sees it in BELVEDERE_GRAFANA_STORE_ADDRESS, and let pg_hba.conf admit it.",
+    ),
+}

@@ -1,0 +1,203 @@
+"""Dies at every step in Grafana, goes on in another process, and finds what an undisturbed run would have left.
+
+The Grafana is the twin behind HTTP, or the real one of BELVEDERE_TEST_GRAFANA_URL.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from belvedere.kernel.db import Database
+from belvedere.kernel.failpoints import EXIT_CODE
+from belvedere.kernel.secret import Secret
+from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.testing import TwinGrafana
+from belvedere.workspaces.port import Place
+from grafana_world import REAL, World, access_of, make, publication
+
+ROOT = Path(__file__).parents[3]
+BOARD = UUID(int=7)
+OPENING = [
+    "workspaces.grafana.step.before", "workspaces.grafana.organisation-asked", "workspaces.grafana.organisation-made",
+    "workspaces.grafana.organisation-marked", "workspaces.grafana.folder-made", "workspaces.grafana.source-made",
+    "workspaces.grafana.source-made:2", "workspaces.grafana.board-made", "workspaces.grafana.capture-made",
+    "workspaces.grafana.account-made", "workspaces.grafana.keys.before-commit", "workspaces.grafana.step.after",
+    "workspaces.opened.before-commit",
+]
+CLOSING = [
+    "workspaces.grafana.board-dropped", "workspaces.grafana.folder-dropped", "workspaces.grafana.source-dropped",
+    "workspaces.grafana.capture-dropped", "workspaces.grafana.account-dropped",
+    "workspaces.grafana.organisation-dropped", "workspaces.grafana.forget.before-commit",
+]
+
+
+class Server:
+    """The twin behind a socket, so that it outlives the process that dies."""
+
+    def __init__(self) -> None:
+        twin = self.twin = TwinGrafana()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = dict(self.headers.items())
+                request = httpx2.Request(self.command, f"http://twin{self.path}", headers=headers, content=body)
+                made = twin.handle_request(request)
+                self.send_response(made.status_code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(made.content)))
+                self.end_headers()
+                self.wfile.write(made.content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+        self.url = f"http://admin:admin@127.0.0.1:{self.http.server_port}"
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(params=["twin", *(["real"] if REAL else [])])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "real":
+        yield REAL
+        return
+    server = Server()
+    yield server.url
+    server.close()
+
+
+@pytest.fixture
+def world(url: str, database: Database, tmp_path: Path) -> Iterator[World]:
+    made = make(database, tmp_path, access_of(url))
+    made.eye = Grafana(access_of(url))
+    yield made
+    made.eye.close()
+    made.close()
+
+
+def show(world: World, serial: int) -> None:
+    world.shown[serial] = [publication("Timing", BOARD, world.stores.of_tenant(serial)[0].id)]
+
+
+def act(url: str, control: str, folder: str, verb: str, serial: str) -> None:
+    """Do the verb; a failpoint ends this process on the way."""
+    database = Database(Secret(control), size=2).open()
+    world = make(database, Path(folder), access_of(url))
+    show(world, int(serial))
+    if verb == "open":
+        world.workspaces.provision(int(serial))
+    else:
+        world.workspaces.remove_tenant(int(serial))
+
+
+def die(world: World, url: str, folder: Path, *, verb: str, place: Place, failpoint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, __file__, url, world.database.url.reveal(), str(folder), verb, str(place.tenant)],
+        env={**os.environ, "BELVEDERE_FAILPOINT": failpoint, "PYTHONPATH": str(ROOT / "tests")}, capture_output=True,
+        text=True, check=False, timeout=60,
+    )
+    assert done.returncode == EXIT_CODE, f"{failpoint} is not on the way\n{done.stderr[-2000:]}"
+
+
+def contents(world: World, place: Place) -> dict[str, object]:
+    """Count what stands in the tenant's organisation, and say whose it is."""
+    name = f"Tenant {place.tenant} - {place.name}"
+    org = world.ask(requests.organisation_named(name))["id"]
+    services = world.ask(requests.service_accounts(), organisation=org)["serviceAccounts"]
+    return {
+        "sources": sorted(one["name"] for one in world.ask(requests.sources(), organisation=org)),
+        "found": sorted((one["type"], one["uid"]) for one in world.ask(requests.search(), organisation=org))[:1],
+        "how many": len(world.ask(requests.search(), organisation=org)),
+        "services": [one["role"] for one in services],
+        "members": sorted(one["role"] for one in world.ask(requests.organisation_users(org))),
+    }
+
+
+@pytest.mark.parametrize("failpoint", OPENING)
+def test_a_crash_while_opening_leaves_what_an_undisturbed_run_leaves(
+    world: World, url: str, tmp_path: Path, failpoint: str
+) -> None:
+    place = world.tenant()
+    show(world, place.tenant)
+    die(world, url, tmp_path, verb="open", place=place, failpoint=failpoint)
+    world.workspaces.provision(place.tenant)
+    assert not world.grafana.plan(place)
+    assert contents(world, place) == {
+        "sources": [f"t{place.tenant}-{kind}" for kind in ("QOR", "drc", "timing_report")],
+        "found": [("dash-db", f"b{BOARD.hex}")], "how many": 2, "services": ["Viewer"], "members": ["Admin", "Viewer"],
+    }
+    world.delete(place)
+
+
+@pytest.mark.parametrize("failpoint", CLOSING)
+def test_a_crash_while_closing_leaves_nothing(world: World, url: str, tmp_path: Path, failpoint: str) -> None:
+    place = world.tenant()
+    show(world, place.tenant)
+    world.workspaces.provision(place.tenant)
+    world.tenants.delete(_operator(), place.tenant, confirm=place.name)
+    die(world, url, tmp_path, verb="close", place=place, failpoint=failpoint)
+    world.workspaces.remove_tenant(place.tenant)
+    name = f"Tenant {place.tenant} - {place.name}"
+    assert "not found" in str(world.ask(requests.organisation_named(name), 404)).lower()
+    assert "not found" in str(world.ask(requests.user_named(f"user_{place.name}"), 404)).lower()
+    assert not world.grafana.plan(place, wanted=False)
+
+
+def test_a_crash_while_letting_go_keeps_what_is_not_ours(world: World, url: str, tmp_path: Path) -> None:
+    place = world.tenant()
+    show(world, place.tenant)
+    world.workspaces.provision(place.tenant)
+    org = world.ask(requests.organisation_named(f"Tenant {place.tenant} - {place.name}"))["id"]
+    world.ask(requests.put_board({"uid": "theirs", "id": None, "title": "Theirs"}, "", "x"), organisation=org)
+    world.tenants.delete(_operator(), place.tenant, confirm=place.name)
+    die(world, url, tmp_path, verb="close", place=place, failpoint="workspaces.grafana.organisation-released")
+    world.workspaces.remove_tenant(place.tenant)
+    assert [one["uid"] for one in world.ask(requests.search(), organisation=org)] == ["theirs"]
+    world.ask(requests.delete_organisation(org))
+
+
+def test_a_crash_while_noting_a_change_by_hand_notes_it_later(world: World, url: str, tmp_path: Path) -> None:
+    place = world.tenant()
+    show(world, place.tenant)
+    world.workspaces.provision(place.tenant)
+    org = world.ask(requests.organisation_named(f"Tenant {place.tenant} - {place.name}"))["id"]
+    board = world.ask(requests.board(f"b{BOARD.hex}"), organisation=org)
+    mine = {**board["dashboard"], "title": "Mine"}
+    world.ask(requests.put_board(mine, board["meta"]["folderUid"], "by hand"), organisation=org)
+    die(world, url, tmp_path, verb="open", place=place, failpoint="workspaces.grafana.hold.before-commit")
+    world.workspaces.provision(place.tenant)
+    assert world.ask(requests.board(f"b{BOARD.hex}"), organisation=org)["dashboard"]["title"] == "Mine"
+    assert not world.grafana.plan(place)
+    world.delete(place)
+
+
+def _operator():
+    from belvedere.kernel.actor import SYSTEM
+
+    return SYSTEM
+
+
+if __name__ == "__main__":
+    act(*sys.argv[1:6])
+    os._exit(0)
