@@ -37,7 +37,7 @@ UNRECORDED: Final = {
 
 LOOKS: Final = {
     "up", "down", "status", "init-db", "web", "jobs run", "settings", "doctor", "backup", "restore", "reset",
-    "completion",
+    "completion", "gateway run",
 }  # fmt: skip
 """Commands about the processes and the home itself; they run before or without a control database."""
 
@@ -74,6 +74,27 @@ class World:
     def session(self) -> UUID:
         dana = self.services.accounts.get(SYSTEM, "dana")
         return self.services.sessions.find(self.services.sessions.open(dana, origin="203.0.113.9")).id
+
+    def member(self) -> UUID:
+        """Add an owner to alice if she has none, then a member."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        for _ in range(2):
+            made = self.services.members.add(SYSTEM, alice, f"m{time.monotonic_ns()}@example.org")
+        return made.member.id
+
+    def invitation(self) -> UUID:
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        return self.services.invitations.create(SYSTEM, alice)[0].id
+
+    def link(self) -> str:
+        """Return the last part of a link, for whoever has it."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        return self.services.invitations.create(SYSTEM, alice)[1].reveal()
+
+    def key(self) -> str:
+        """Return the prefix of a token of alice's."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        return self.services.tokens.create(SYSTEM, name="x", role=Role.VIEWER, tenant=alice)[0].prefix
 
     def tenant(self) -> str:
         name = f"t{time.monotonic_ns()}"
@@ -169,10 +190,21 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "dashboards.override": (f"{here}/why", {"template": "", "reason": ""}),
         "tenant_data.send_again": (f"/tenants/alice/deliveries/{world.delivery}/again", {}),
         "keys.rotate": ("/tenants/alice/keys/rotate", {}),
+        "keys.create": ("/tenants/alice/keys/tokens", {"name": "ci", "role": "viewer"}),
+        "keys.revoke": (f"/tenants/alice/keys/tokens/{world.key()}/revoke", {}),
+        "members.invite": ("/tenants/alice/members/invite", {"email": "bob@example.org"}),
+        "members.set_role": (f"/tenants/alice/members/{world.member()}/role", {"role": "editor"}),
+        "members.suspend": (f"/tenants/alice/members/{world.member()}/suspend", {}),
+        "members.resume": (f"/tenants/alice/members/{world.member()}/resume", {}),
+        "members.remove": (f"/tenants/alice/members/{world.member()}/remove", {}),
+        "members.withdraw": (f"/tenants/alice/members/invitations/{world.invitation()}/withdraw", {}),
+        "invitations.join": (f"/invitations/{world.link()}/join", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
         "tenant.delete": (f"/tenants/{(name := world.tenant())}/delete", {"confirm": name}),
         "accounts.sign_in_post": ("/sign-in", {"name": "dana", "password": PASSWORD + "s"}),
+        "invitations.accept": (f"/invitations/{world.link()}", {
+            "name": "Bob", "email": "bob@example.org", "password": PASSWORD, "again": PASSWORD}),
     }
 
 
@@ -187,6 +219,11 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "credentials.change": (f"{slack}/MY_OTHER", {"keyValue": "another"}),
         "credentials.reveal": (f"{slack}/DB_PASS/reveal", {"reason": "the rules ask"}),
         "credentials.delete": (f"{slack}/MY_OTHER", {}),
+        "members.add": ("/tenants/alice/members", {"email": "carol@example.org"}),
+        "members.change": (f"/tenants/alice/members/{world.member()}", {"role": "editor"}),
+        "members.remove": (f"/tenants/alice/members/{world.member()}", {}),
+        "invitations.create": ("/tenants/alice/invitations", {"role": "viewer"}),
+        "invitations.withdraw": (f"/tenants/alice/invitations/{world.invitation()}", {}),
         "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
         "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
         "tenants.retry": ("/tenants/alice/retry", {}),
@@ -272,6 +309,13 @@ def test_every_command_that_changes_something_writes_two_records(
         "tenant apply": ["alice", "--wait", "0"],
         "tenant key": ["alice"],
         "tenant delete": [doomed, "--confirm", doomed, "--wait", "0"],
+        "member add": ["alice", "carol@example.org"],
+        "member invite": ["alice", "dave@example.org"],
+        "member role": ["alice", str(world.member()), "editor"],
+        "member suspend": ["alice", str(world.member())],
+        "member resume": ["alice", str(world.member())],
+        "member remove": ["alice", str(world.member())],
+        "member withdraw": ["alice", str(world.invitation())],
         "credential set": ["alice", "MY_KEY"],
         "credential reveal": ["alice", "DB_PASS", "--reason", "the rules ask"],
         "credential delete": ["alice", "DB_PORT"],
@@ -287,6 +331,9 @@ def test_every_command_that_changes_something_writes_two_records(
         "operator enable": [world.operator()],
         "operator password": [world.operator()],
         "sample load": [],
+        "gateway link": ["user:12", "alice", "--member", "bob"],
+        "gateway unlink": ["user:12"],
+        "gateway secret": [],
     }
     changing = [leaf for leaf in leaves() if leaf not in LOOKS and not _READS.match(leaf)]
     assert set(changing) - set(commands) == set(), "say how to run it, or name it among those that only look"

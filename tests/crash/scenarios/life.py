@@ -27,6 +27,7 @@ COVERS = (
     "dashboards.part.before-commit", "dashboards.reconcile.before-publish", "dashboards.publish.before-commit",
     "dashboards.publish.after-commit", "dashboards.override.before-commit",
     "previews.forget.before-commit",
+    "gateway.link.before-commit", "gateway.unlink.before-commit",
 )
 
 
@@ -49,6 +50,9 @@ def act(world: Any) -> None:
         world.once("drop", lambda: drop(world, alice, "short_lived"))
         world.wait(lambda: dashboard(world, alice, "short_lived") is None, "the dashboard of the dropped table is gone")
         world.once("override", lambda: services.dashboards.override(SYSTEM, kept.id, "generic", "a test asks"))
+        for subject in ("user:12", "user:13"):
+            services.identities.link(SYSTEM, subject, "alice", member="alice")
+        services.identities.unlink(SYSTEM, "user:13")
         world.once("rotate", lambda: services.credentials.rotate(SYSTEM))
         farewell(world)
         world.wait(lambda: quiet(world), "the queue is empty")
@@ -73,6 +77,8 @@ def check(world: Any) -> None:
         roles = connection.execute("SELECT count(*) AS n FROM pg_roles WHERE rolname LIKE 't\\_%'").fetchone()
     assert left == []
     assert roles is not None and roles["n"] == 2
+    seeing = services.identities.of_tenant(SYSTEM, services.tenants.get(SYSTEM, "alice").serial)
+    assert [one.subject for one in seeing] == ["user:12"]
     assert services.history.verify().ok
     unended = [one.verb for one in services.history.search(SYSTEM, limit=500).items if str(one.result) == "running"]
     assert unended == []
