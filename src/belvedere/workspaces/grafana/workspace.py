@@ -6,7 +6,7 @@ has one writer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -78,6 +78,7 @@ class GrafanaWorkspace:
         self._database = database
         self._credentials = credentials
         self._stores = stores
+        self._planned: dict[int, Desired] = {}
         self._wishes = Wishes(
             database=database, credentials=credentials, stores=stores, options=options or Options(),
             publications=publications,
@@ -103,6 +104,7 @@ class GrafanaWorkspace:
         if not wanted and known is None:
             return Plan(place.name)
         desired = self._wishes.of(place, records, plugin=self._plugin(known))
+        self._planned[place.tenant] = replace(desired, boards=())
         seen = observe(self._grafana, desired, known, records, removing=not wanted)
         if not wanted:
             return removal(desired, seen, records)
@@ -111,9 +113,10 @@ class GrafanaWorkspace:
         return plan(desired, seen, records, known)
 
     def apply(self, place: Place, step: Step[Deed]) -> None:
-        """Do one step and write down what stands there then."""
-        _, records = self._on_record(place)
-        desired = self._wishes.of(place, records, boards=False)
+        """Do one step and write down what stands there then. The step holds all that its plan knew of the object."""
+        desired = self._planned.get(place.tenant)
+        if desired is None:
+            desired = self._wishes.of(place, self._on_record(place)[1], boards=False)
         failpoint("workspaces.grafana.step.before")
         self._hands(place, desired).do(step.deed)
         failpoint("workspaces.grafana.step.after")
@@ -209,6 +212,7 @@ class GrafanaWorkspace:
 
     def noted(self, place: Place, error: BelvedereError | None) -> None:
         """Write down how the last look went, so that pages tell it while nothing else can be asked."""
+        self._planned.pop(place.tenant, None)
         with self._database.transaction() as connection:
             problem, code = (error.detail, error.problem) if error is not None else ("", "")
             if store.looked(connection, place.tenant, problem, code):
