@@ -41,7 +41,8 @@ class Throttle:
         keys = _keys(name, origin)
         with self._database.transaction() as connection:
             for counter in store.lock_counters(connection, sorted(keys), now):
-                if counter.blocked_until > now:
+                # Below the free tries nobody waits; of two at the same moment the later one may hold the earlier time.
+                if counter.failures >= _FREE[keys[counter.key]] and counter.blocked_until > now:
                     seconds = max(1, round((counter.blocked_until - now).total_seconds()))
                     message = f"Too many failed sign-ins. Try again in {seconds} s."
                     raise TooMany(message, retry_in_s=float(seconds))

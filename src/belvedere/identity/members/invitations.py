@@ -225,14 +225,13 @@ class Invitations:
             Conflict: they belong to the tenant already.
         """
         invited = self.open(token)
-        if actor.person is None:
-            message = "Operators see every tenant and join none. Sign out to accept this as somebody else."
-            raise Forbidden(message)
-        with self._database.transaction() as connection:
-            person = _there(store.person(connection, actor.person))
-        _meant(invited, person.email)
         with self._accepting(actor, invited) as ending:
+            if actor.person is None:
+                message = "Operators see every tenant and join none. Sign out to accept this as somebody else."
+                raise Forbidden(message)
             with self._database.transaction() as connection:
+                person = _there(store.person(connection, actor.person))
+                _meant(invited, person.email)
                 self._use(connection, token, person)
                 joined = _there(store.person(connection, person.id))
                 failpoint("identity.join.before-commit")

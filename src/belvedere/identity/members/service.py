@@ -112,8 +112,10 @@ class Members:
         with self._history.action(actor, "member.set-role", key, tenant=serial, role=wanted) as ending:
             manages(actor, serial)
             with self._database.for_actor(actor) as connection:
-                member = self._changeable(connection, actor, serial, key, keeps_owner=wanted is Role.OWNER)
+                member = _locked(connection, serial, key)
                 manages(actor, serial, member.role, wanted)
+                if wanted is not Role.OWNER:
+                    _keep_an_owner(connection, actor, serial, member)
                 store.set_role(connection, serial, member.id, wanted)
                 if not wanted.covers(Role.ADMIN):
                     ending.note(links_ended=store.withdraw_all_by(connection, serial, member.login, self._now()))
@@ -133,8 +135,10 @@ class Members:
         with self._history.action(actor, verb, key, tenant=serial) as ending:
             manages(actor, serial)
             with self._database.for_actor(actor) as connection:
-                member = self._changeable(connection, actor, serial, key, keeps_owner=not suspended)
+                member = _locked(connection, serial, key)
                 manages(actor, serial, member.role)
+                if suspended:
+                    _keep_an_owner(connection, actor, serial, member)
                 store.set_suspended(connection, serial, member.id, self._now() if suspended else None)
                 if suspended:
                     ending.note(links_ended=store.withdraw_all_by(connection, serial, member.login, self._now()))
@@ -156,9 +160,10 @@ class Members:
         with self._history.action(actor, "member.remove", key, tenant=serial) as ending:
             actor.must(Role.VIEWER, serial)
             with self._database.for_actor(actor) as connection:
-                member = self._changeable(connection, actor, serial, key, keeps_owner=False)
+                member = _locked(connection, serial, key)
                 if member.id != actor.person:
                     manages(actor, serial, member.role)
+                _keep_an_owner(connection, actor, serial, member)
                 ended = store.withdraw_all_by(connection, serial, member.login, self._now())
                 store.remove_member(connection, serial, member.id)
                 self.changed(connection, serial)
@@ -221,23 +226,25 @@ class Members:
 
     def _settle(self, connection: Connection, made: Person, password_hash: str) -> Person:
         """Return the account of an address, made if there is none."""
+        operators.lock_operators(connection)
         known = store.person_for_sign_in(connection, made.email)
         if known is not None:
             return known[0]
         self.keep_person(connection, made, password_hash)
         return made
 
-    def _changeable(
-        self, connection: Connection, actor: Actor, serial: int, key: str, *, keeps_owner: bool
-    ) -> Member:
-        store.lock(connection, serial)
-        member = _known(connection, serial, key)
-        owners = [one.id for one in store.members(connection, serial) if one.role is Role.OWNER and one.active]
-        if not keeps_owner and owners == [member.id]:
-            who = "You are" if member.id == actor.person else f"{member.name} is"
-            message = f"{who} the last owner. Make somebody else an owner first."
-            raise Conflict(message, code="last-owner")
-        return member
+
+def _locked(connection: Connection, serial: int, key: str) -> Member:
+    store.lock(connection, serial)
+    return _known(connection, serial, key)
+
+
+def _keep_an_owner(connection: Connection, actor: Actor, serial: int, member: Member) -> None:
+    owners = [one.id for one in store.members(connection, serial) if one.role is Role.OWNER and one.active]
+    if owners == [member.id]:
+        who = "You are" if member.id == actor.person else f"{member.name} is"
+        message = f"{who} the last owner. Make somebody else an owner first."
+        raise Conflict(message, code="last-owner")
 
 
 def _known(connection: Connection, serial: int, key: str) -> Member:
