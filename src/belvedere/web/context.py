@@ -175,11 +175,14 @@ def toast() -> str:
     return text
 
 
-def live(topics: str) -> Markup:
-    """Return the attributes of an element that renews itself when one of the topics moves."""
+def live(topics: str, at: str = "") -> Markup:
+    """Return the attributes of an element that renews itself when one of the topics moves.
+
+    It comes from this page's address; `at` is another one, for an answer to a form whose address takes no GET.
+    """
     return Markup(
         'hx-get="{}" hx-trigger="moved" hx-target="this" hx-swap="morph" hx-ext="morph" data-topics="{}"'
-    ).format(here(), topics)
+    ).format(at or here(), topics)
 
 
 def here(**changed: str | None) -> str:

@@ -42,7 +42,9 @@ def find(slug: str) -> Tenant:
 
 def page(template: str, tenant: Tenant, /, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  (a template takes anything)
     """Render a page of a tenant, with its tabs."""
-    return context.page(template, status, tenant=tenant, tabs=tabs(tenant), topics=f"tenant.{tenant.serial}", **values)
+    shown = tabs(tenant)
+    at = "" if request.method == "GET" else next((tab.href for tab in shown if tab.current), "")
+    return context.page(template, status, tenant=tenant, tabs=shown, topics=f"tenant.{tenant.serial}", at=at, **values)
 
 
 def tabs(tenant: Tenant) -> list[Tab]:
