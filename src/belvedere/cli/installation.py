@@ -306,5 +306,6 @@ def reset(*, yes: bool) -> None:
         if typed != values.home_path.name:
             message = "Nothing was deleted: the name differs."
             raise Rejected(message, code="confirm")
-    erase(values)
-    output.show({"deleted": True}, f"Deleted {values.home_path}.")
+    left = erase(values)
+    stays = f" What is not Belvedere's stays there: {', '.join(left)}." if left else ""
+    output.show({"deleted": True, "left": left}, f"Deleted {values.home_path}.{stays}")

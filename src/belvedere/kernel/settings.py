@@ -19,6 +19,10 @@ from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import MASK, Secret
 
 
+_LARGEST: Final = 2**63 - 1
+"""As good as no upper bound: nothing that reads a setting takes more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """One row of the table, as pages, docs and the command line show it."""
@@ -64,12 +68,25 @@ def _secret(name: str, text: str, *, section: str, aliases: tuple[str, ...] = ()
     return cast("Secret", _row(name, Secret(""), text, section=section, parse=Secret, aliases=aliases))
 
 
-def _int(name: str, default: int, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> int:
-    return cast("int", _row(name, default, text, section=section, parse=_whole_number, aliases=aliases))
+def _int(  # noqa: PLR0913  (a row of the table)
+    name: str, default: int, text: str, *, section: str, least: int = 0, most: int = _LARGEST,
+    aliases: tuple[str, ...] = (),
+) -> int:
+    def parse(raw: str) -> int:
+        return int(_within(_whole_number(raw), least, most))
+
+    return cast("int", _row(name, default, text, section=section, parse=parse, aliases=aliases))
 
 
-def _float(name: str, default: float, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> float:
-    return cast("float", _row(name, default, text, section=section, parse=_number, aliases=aliases))
+def _float(name: str, default: float, text: str, *, section: str, least: float) -> float:
+    def parse(raw: str) -> float:
+        return _within(_number(raw), least, _LARGEST)
+
+    return cast("float", _row(name, default, text, section=section, parse=parse))
+
+
+def _port(name: str, default: int, text: str, *, section: str) -> int:
+    return _int(name, default, text, section=section, least=1, most=65_535)
 
 
 def _bool(name: str, text: str, *, default: bool, section: str, aliases: tuple[str, ...] = ()) -> bool:
@@ -82,6 +99,20 @@ def _whole_number(text: str) -> int:
     except ValueError:
         message = "must be a whole number, such as 30"
         raise ValueError(message) from None
+
+
+def _within(number: float, least: float, most: float) -> float:
+    if least <= number <= most:
+        return number
+    message = f"must be at least {least:g}" if most == _LARGEST else f"must be from {least:g} to {most:g}"
+    raise ValueError(message)
+
+
+def _log_format(text: str) -> str:
+    if text in {"auto", "human", "json"}:
+        return text
+    message = "must be auto, human or json"
+    raise ValueError(message)
 
 
 def _number(text: str) -> float:
@@ -119,7 +150,7 @@ class Settings:
     """The values in force. Make one with `load()`; tests make one directly."""
 
     host: str = _text("HOST", "127.0.0.1", "Address that the portal listens on.", section=_WEB)
-    port: int = _int("PORT", 8050, "Port that the portal listens on.", section=_WEB)
+    port: int = _port("PORT", 8050, "Port that the portal listens on.", section=_WEB)
     public_url: str = _text(
         "BELVEDERE_PUBLIC_URL",
         "",
@@ -134,9 +165,9 @@ class Settings:
         "X-Forwarded-Proto. 0: those headers are ignored.",
         section=_WEB,
     )
-    web_threads: int = _int("BELVEDERE_WEB_THREADS", 16, "Threads that serve pages and the API.", section=_WEB)
+    web_threads: int = _int("BELVEDERE_WEB_THREADS", 16, "Threads that serve pages and the API.", section=_WEB, least=1)
     max_body_bytes: int = _int(
-        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB
+        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB, least=1
     )
     react_app_api_url: str = _text(
         "REACT_APP_API_URL", "", "Accepted from the .env files of today, unused.", section=_WEB
@@ -147,9 +178,10 @@ class Settings:
     )
     debug: bool = _bool("DEBUG", "Log every statement and outside call.", default=False, section=_HOME)
     log_file: str = _text("LOG_FILE", "logs/app.log", "Log file, relative to the home. Empty: no file.", section=_HOME)
-    log_format: str = _text(
-        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME
-    )
+    log_format: str = cast("str", _row(
+        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME,
+        parse=_log_format,
+    ))
     master_key: Secret = _secret(
         "BELVEDERE_MASTER_KEY",
         "Key that seals secrets at rest, 32 bytes as base64. Empty: the file `keys/master` in "
@@ -171,7 +203,7 @@ class Settings:
         section=_DATABASE,
     )
     master_db_host: str = _text("MASTER_DB_HOST", "", "Host of that PostgreSQL.", section=_DATABASE)
-    master_db_port: int = _int("MASTER_DB_PORT", 5432, "Its port.", section=_DATABASE)
+    master_db_port: int = _port("MASTER_DB_PORT", 5432, "Its port.", section=_DATABASE)
     master_db_user: str = _text("MASTER_DB_USER", "postgres", "Its login.", section=_DATABASE)
     master_db_pass: Secret = _secret(
         "MASTER_DB_PASS", "Its password.", section=_DATABASE, aliases=("MASTER_DB_PASSWORD",)
@@ -179,12 +211,12 @@ class Settings:
     master_db_name: str = _text(
         "MASTER_DB_NAME", "belvedere", "Name of the control database; made when missing.", section=_DATABASE
     )
-    pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE)
+    pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE, least=2)
     pool_timeout_s: float = _float(
-        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE
+        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE, least=0.1
     )
     pool_idle_s: float = _float(
-        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE
+        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE, least=1
     )
     postgres_binaries: str = _text(
         "BELVEDERE_POSTGRES_BIN",
@@ -199,11 +231,11 @@ class Settings:
         "PostgreSQL that tenants' databases are made on. Empty: the control server.",
         section=_DEFAULTS,
     )
-    default_db_port: int = _int("DEFAULT_DB_PORT", 5432, "Its port.", section=_DEFAULTS)
+    default_db_port: int = _port("DEFAULT_DB_PORT", 5432, "Its port.", section=_DEFAULTS)
     default_db_user: str = _text("DEFAULT_DB_USER", "", "Its provisioning login.", section=_DEFAULTS)
     default_db_pass: Secret = _secret("DEFAULT_DB_PASS", "Its password.", section=_DEFAULTS)
     tenant_connections: int = _int(
-        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS
+        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS, least=1
     )
     tenant_statement_timeout_s: int = _int(
         "BELVEDERE_TENANT_STATEMENT_TIMEOUT_S",
@@ -219,31 +251,31 @@ class Settings:
     )
 
     watch_interval_s: float = _float(
-        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH
+        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH, least=0.05
     )
     scan_interval_ms: int = _int(
-        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH
+        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH, least=100
     )
 
     capture_enabled: bool = _bool("BELVEDERE_PREVIEWS", "Capture previews.", default=True, section=_PREVIEW)
     capture_dir: str = _text(
         "GIF_CAPTURE_DIR", "previews", "Folder of the pictures, relative to the home.", section=_PREVIEW
     )
-    capture_width: int = _int("CAPTURE_WIDTH", 1920, "Width of a preview, in pixels.", section=_PREVIEW)
-    capture_height: int = _int("CAPTURE_HEIGHT", 1080, "Height of a preview, in pixels.", section=_PREVIEW)
-    capture_frames: int = _int("CAPTURE_FRAMES", 10, "Frames of a preview.", section=_PREVIEW)
+    capture_width: int = _int("CAPTURE_WIDTH", 1920, "Width of a preview, in pixels.", section=_PREVIEW, least=1)
+    capture_height: int = _int("CAPTURE_HEIGHT", 1080, "Height of a preview, in pixels.", section=_PREVIEW, least=1)
+    capture_frames: int = _int("CAPTURE_FRAMES", 10, "Frames of a preview.", section=_PREVIEW, least=1)
     capture_frame_delay_ms: int = _int(
-        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW
+        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW, least=10
     )
     capture_timeout_ms: int = _int(
-        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW
+        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW, least=1
     )
-    capture_browsers: int = _int("BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW)
+    capture_browsers: int = _int("BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW, least=1)
     capture_memory_bytes: int = _int(
         "BELVEDERE_CAPTURE_MEMORY_BYTES",
         2_147_483_648,
         "Memory at which a browser is ended, in bytes.",
-        section=_PREVIEW,
+        section=_PREVIEW, least=1,
     )
     browser: str = _text(
         "BELVEDERE_BROWSER",
@@ -277,10 +309,10 @@ class Settings:
     grafana_user: str = _text("GRAFANA_USER", "", "Its administrator.", section=_GRAFANA)
     grafana_password: Secret = _secret("GRAFANA_PASSWORD", "That administrator's password.", section=_GRAFANA)
 
-    job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS)
+    job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS, least=1)
 
     session_hours: int = _int(
-        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS
+        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS, least=1
     )
     origins: tuple[tuple[str, Origin], ...] = field(default=(), repr=False)
 
@@ -344,11 +376,12 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
     `PORT` win over the file, as with every `.env` loader.
 
     Raises:
-        Rejected: a value does not parse; the message names the setting and what would be right.
+        Rejected: a value does not parse; the message names the setting and what would be right. Or the file is there
+            and cannot be read.
     """
     real = dict(os.environ if environment is None else environment)
     file = env_file if env_file is not None else Path(".env")
-    from_file = {k: v for k, v in dotenv_values(file).items() if v} if file.is_file() else {}
+    from_file = _read(file)
     values: dict[str, Any] = {}
     origins: list[tuple[str, Origin]] = []
     for one in fields(Settings):
@@ -375,3 +408,16 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
             raise Rejected(message, code="setting", field=name) from None
         origins.append((one.name, Origin(where, name)))
     return Settings(**values, origins=tuple(origins))
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(file).items() if value} if file.is_file() else {}
+    except OSError as error:
+        message = f"The file {file.absolute()} cannot be read: {(error.strerror or str(error)).lower()}."
+        raise Rejected(message, hint="give this user the right to read it, or work in another folder", code="setting",
+                       ) from error
+    except UnicodeDecodeError as error:
+        message = f"The file {file.absolute()} is not text in UTF-8."
+        raise Rejected(message, hint="save it as UTF-8; belvedere settings --env-file prints an example",
+                       code="setting") from error

@@ -130,6 +130,19 @@ def test_types_of_the_tenants_own_show_as_text(
     assert viewer.panel(actor, shown.id, "first-rows").rows == [["e1", -1.0, "sad", "(1,x)", "c"]]
 
 
+def test_a_view_of_endless_texts_is_cut_before_it_leaves_the_server(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    tenant_store.write("CREATE VIEW wide AS SELECT repeat('w', 1000000) AS note, g FROM generate_series(1, 20) g")
+    dashboards.reconcile(tenant_store.facts.id)
+    [found] = dashboards.list(actor).items
+    for row in viewer.layout(actor, found.id).rows:
+        for panel in row.panels:
+            cells = [cell for line in viewer.panel(actor, found.id, panel.id).rows for cell in line]
+            assert all(len(str(cell)) <= 500 for cell in cells)
+    assert "w" * 500 in viewer.panel(actor, found.id, "first-rows").rows[0]
+
+
 def test_an_error_is_the_databases_sentence_in_its_panel_only(
     dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:

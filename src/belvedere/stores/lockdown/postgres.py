@@ -18,7 +18,7 @@ VERSION: Final = "1"
 
 MARK: Final = "belvedere template "
 
-SUPERUSER_PARAMETERS: Final = ("temp_file_limit",)
+SUPERUSER_PARAMETERS: Final = ("temp_file_limit", "log_min_messages")
 """Settings of a role that only a superuser may give, unless this right was passed on (PostgreSQL 15 and newer)."""
 
 SHARED_RELATIONS: Final[LiteralString] = """
