@@ -17,10 +17,7 @@ from dotenv import dotenv_values
 
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import MASK, Secret
-
-
-_LARGEST: Final = 2**63 - 1
-"""As good as no upper bound: nothing that reads a setting takes more."""
+from belvedere.kernel.values import LARGEST, log_format, number, whole_number, within, yes_or_no
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +65,19 @@ def _secret(name: str, text: str, *, section: str, aliases: tuple[str, ...] = ()
     return cast("Secret", _row(name, Secret(""), text, section=section, parse=Secret, aliases=aliases))
 
 
-def _int(  # noqa: PLR0913  (a row of the table)
-    name: str, default: int, text: str, *, section: str, least: int = 0, most: int = _LARGEST,
+def _int(
+    name: str, default: int, text: str, *, section: str, least: int = 0, most: int = LARGEST,
     aliases: tuple[str, ...] = (),
 ) -> int:
     def parse(raw: str) -> int:
-        return int(_within(_whole_number(raw), least, most))
+        return int(within(whole_number(raw), least, most))
 
     return cast("int", _row(name, default, text, section=section, parse=parse, aliases=aliases))
 
 
 def _float(name: str, default: float, text: str, *, section: str, least: float) -> float:
     def parse(raw: str) -> float:
-        return _within(_number(raw), least, _LARGEST)
+        return within(number(raw), least, LARGEST)
 
     return cast("float", _row(name, default, text, section=section, parse=parse))
 
@@ -90,47 +87,7 @@ def _port(name: str, default: int, text: str, *, section: str) -> int:
 
 
 def _bool(name: str, text: str, *, default: bool, section: str, aliases: tuple[str, ...] = ()) -> bool:
-    return cast("bool", _row(name, default, text, section=section, parse=_yes_or_no, aliases=aliases))
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        message = "must be a whole number, such as 30"
-        raise ValueError(message) from None
-
-
-def _within(number: float, least: float, most: float) -> float:
-    if least <= number <= most:
-        return number
-    message = f"must be at least {least:g}" if most == _LARGEST else f"must be from {least:g} to {most:g}"
-    raise ValueError(message)
-
-
-def _log_format(text: str) -> str:
-    if text in {"auto", "human", "json"}:
-        return text
-    message = "must be auto, human or json"
-    raise ValueError(message)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        message = "must be a number, such as 0.5"
-        raise ValueError(message) from None
-
-
-def _yes_or_no(text: str) -> bool:
-    folded = text.strip().lower()
-    if folded in {"1", "true", "yes", "on"}:
-        return True
-    if folded in {"0", "false", "no", "off", ""}:
-        return False
-    message = "must be 1 or 0"
-    raise ValueError(message)
+    return cast("bool", _row(name, default, text, section=section, parse=yes_or_no, aliases=aliases))
 
 
 _WEB: Final = "Web"
@@ -180,7 +137,7 @@ class Settings:
     log_file: str = _text("LOG_FILE", "logs/app.log", "Log file, relative to the home. Empty: no file.", section=_HOME)
     log_format: str = cast("str", _row(
         "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME,
-        parse=_log_format,
+        parse=log_format,
     ))
     master_key: Secret = _secret(
         "BELVEDERE_MASTER_KEY",
@@ -213,7 +170,8 @@ class Settings:
     )
     pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE, least=2)
     pool_timeout_s: float = _float(
-        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE, least=0.1
+        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE,
+        least=0.1,
     )
     pool_idle_s: float = _float(
         "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE, least=1
@@ -254,7 +212,8 @@ class Settings:
         "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH, least=0.05
     )
     scan_interval_ms: int = _int(
-        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH, least=100
+        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH,
+        least=100,
     )
 
     capture_enabled: bool = _bool("BELVEDERE_PREVIEWS", "Capture previews.", default=True, section=_PREVIEW)
@@ -270,7 +229,9 @@ class Settings:
     capture_timeout_ms: int = _int(
         "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW, least=1
     )
-    capture_browsers: int = _int("BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW, least=1)
+    capture_browsers: int = _int(
+        "BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW, least=1
+    )
     capture_memory_bytes: int = _int(
         "BELVEDERE_CAPTURE_MEMORY_BYTES",
         2_147_483_648,
@@ -309,7 +270,9 @@ class Settings:
     grafana_user: str = _text("GRAFANA_USER", "", "Its administrator.", section=_GRAFANA)
     grafana_password: Secret = _secret("GRAFANA_PASSWORD", "That administrator's password.", section=_GRAFANA)
 
-    job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS, least=1)
+    job_threads: int = _int(
+        "BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS, least=1
+    )
 
     session_hours: int = _int(
         "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS, least=1
