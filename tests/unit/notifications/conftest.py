@@ -51,7 +51,8 @@ class Room:
         self.queue = JobQueue(database, REACTIONS)
         self.service = Notifications(
             database=database, queue=self.queue, history=self.history, pictures=self.pictures,
-            read_credential=lambda serial, key: self.credentials.get((serial, key)), open_slack=slack(workspace.url, timeout_s=patience_s),
+            read_credential=lambda serial, key: self.credentials.get((serial, key)),
+            open_slack=slack(workspace.url, timeout_s=patience_s),
             slack_token=Secret(""), slack_channel="", now=self.clock,
         )
 
