@@ -8,6 +8,7 @@ from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.service import Dashboards
 from belvedere.kernel.actor import Actor
 from belvedere.workspaces.viewer.service import Viewer
+from belvedere.workspaces.viewer.store import TooLarge, run
 
 NAMES = [
     '"; drop table x; --',
@@ -68,6 +69,18 @@ def test_hostile_values_are_values(
     assert sorted(clock.options) == sorted(["All", *NAMES])
     for name in NAMES:
         assert viewer.panel(actor, found.id, "endpoints", variables={"clock": name}).rows[0][0] == 1
+
+
+@pytest.mark.parametrize("query", [
+    "SELECT g AS a FROM generate_series(1, 2000000000) AS g",
+    "SELECT repeat('x', 400) AS a FROM generate_series(1, 2000000000) AS g",
+])
+def test_what_is_too_large_to_draw_is_neither_held_nor_waited_for(query: str, tenant_store) -> None:
+    with psycopg.connect(tenant_store.writer_url) as connection:
+        with pytest.raises(TooLarge, match="Choose a shorter range"):
+            run(connection, sql.SQL(query).format())  # type: ignore[arg-type]
+        connection.rollback()
+        assert run(connection, sql.SQL("SELECT 1 AS a").format()) == [{"a": 1}]
 
 
 TROJANS = [
