@@ -1,6 +1,7 @@
 """`belvedere tenant VERB`: create, look at, plan, apply and delete tenants; replace an API key."""
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 SOMETHING_TO_DO = 3
 """Exit code of a plan with `--detailed-exitcode` that has steps."""
+
+_STARTING_S: Final = 15.0
+"""How long a runner may take to come up after the first page."""
 
 _WAIT = click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=60.0, show_default=True,
                      metavar="SECONDS", help="How long to wait for the end; 0 returns at once.")
@@ -154,10 +158,22 @@ def _reference(name: str) -> int | str:
 def _wait(built: "Services", found: "Tenant", wait_s: float) -> "Tenant":
     if wait_s <= 0:
         return found
-    if not built.queue.overview(actor()).runners:
+    if not _runner_works(built):
         output.note("No runner works on the queue: start one with `belvedere jobs`. Not waiting.")
         return found
     return built.tenants.wait(actor(), found.serial, most_s=wait_s)
+
+
+def _runner_works(built: "Services") -> bool:
+    """Tell whether a runner is there, or comes: right after `belvedere up --detach` it is still starting."""
+    from belvedere.node.home import running
+
+    patient = time.monotonic() + (_STARTING_S if running(built.settings) else 0)
+    while not built.queue.overview(actor()).runners:
+        if time.monotonic() >= patient:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _facts(found: "Tenant", **more: object) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from belvedere import __version__
+from belvedere.credentials.keys import source_of
 from belvedere.kernel.clock import iso, utc_now
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
@@ -51,9 +52,12 @@ class Supervisor:
         """Make the home and lock it.
 
         Raises:
-            BelvedereError: the home cannot be used, or another supervisor has it.
+            BelvedereError: the home cannot be used, another supervisor has it, or the given sealing key is none.
         """
         os.umask(0o077)
+        if self._settings.master_key or self._settings.master_key_command:
+            # Parts that cannot open a credential would be started again and again.
+            source_of(self._settings).ring()
         self._home.prepare()
         self._home.lock()
 
