@@ -167,7 +167,7 @@ class Portal:
         most = self._services.settings.max_body_bytes if self._services else 0
         try:
             async with asyncio.timeout(BODY_S):
-                taken = await _taken(receive, most)
+                taken = await _taken(receive, most) if _length(scope) <= most else deque()
         except TimeoutError:
             await _plain(send, 408)
             return
@@ -311,6 +311,12 @@ async def _wait(stream: Stream, gone: "asyncio.Task[None]", seconds: float) -> b
     waking.cancel()
     stream.wake.clear()
     return not done
+
+
+def _length(scope: Scope) -> int:
+    """Return the length that a request says its body has; one that is too long is refused before it is sent."""
+    said = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(said) if said.isdigit() else 0
 
 
 async def _taken(receive: Receive, most: int) -> deque[Any]:

@@ -183,12 +183,20 @@ def test_a_body_that_dawdles_holds_no_thread_and_is_given_up(
     _run(services, scene)
 
 
+def test_a_body_that_says_it_is_too_long_is_refused_before_it_comes(services: Services) -> None:
+    async def scene(portal: Portal) -> None:
+        asked = _Sender(portal, None, length=services.settings.max_body_bytes + 1)
+        assert await asked.status() == 413
+
+    _run(services, scene)
+
+
 class _Sender:
     """Signs in with a body that is sent at once, or begun and never ended."""
 
-    def __init__(self, portal: Portal, body: bytes | None) -> None:
+    def __init__(self, portal: Portal, body: bytes | None, *, length: int | None = None) -> None:
         headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/x-www-form-urlencoded")]
-        headers.append((b"content-length", str(len(body or b"xx")).encode()))
+        headers.append((b"content-length", str(length or len(body or b"xx")).encode()))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
             "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "root_path": "", "headers": headers,
