@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -28,6 +29,24 @@ def test_every_noun_is_there_and_says_what_it_does():
             command = belvedere.get_command(context, name)
             assert command is not None and command.help, name
             assert noun.help.endswith("."), name
+
+
+def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from leaves(below, f"{path} {name}")
+    else:
+        yield path, command
+
+
+def test_the_help_of_every_command_ends_with_an_example():
+    with click.Context(belvedere) as context:
+        for noun in NOUNS:
+            command = belvedere.get_command(context, noun)
+            assert command is not None
+            for path, leaf in leaves(command, noun):
+                assert (leaf.epilog or "").startswith("Example: "), path
+                assert "belvedere " in (leaf.epilog or ""), path
 
 
 def test_help_is_instant_because_no_noun_is_imported():
