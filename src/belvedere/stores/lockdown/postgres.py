@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from belvedere.kernel.failpoints import failpoint
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Goes up when the statements below change; the template's comment carries the one it was closed by."""
 
 MARK: Final = "belvedere template "
