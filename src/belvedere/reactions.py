@@ -10,7 +10,7 @@ REACTIONS: Final[Reactions] = {
     "stores.ready": ["workspaces.provision"],
     "workspace.ready": ["dashboards.reconcile-tenant"],
     "tables.changed": ["dashboards.reconcile"],
-    "dashboard.changed": ["previews.capture"],
+    "dashboard.changed": ["previews.open"],
     "dashboard.removed": ["previews.forget"],
     "credentials.changed": ["workspaces.provision", "notifications.check"],
     "tenant.deleting": ["previews.remove-tenant"],

@@ -83,6 +83,40 @@ def test_what_is_too_large_to_draw_is_neither_held_nor_waited_for(query: str, te
         assert run(connection, sql.SQL("SELECT 1 AS a").format()) == [{"a": 1}]
 
 
+def _no_panel_fails(dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor) -> None:
+    dashboards.reconcile(tenant_store.facts.id)
+    [found] = dashboards.list(actor).items
+    assert found.state == DashboardState.READY
+    rows = viewer.layout(actor, found.id).rows
+    states = {viewer.panel(actor, found.id, panel.id).state for row in rows for panel in row.panels}
+    assert "ok" in states
+    assert "error" not in states
+
+
+def test_dates_beyond_every_calendar_are_left_out(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    tenant_store.write(
+        "CREATE TABLE odd AS SELECT CASE g WHEN 1 THEN date '5874897-01-01' WHEN 2 THEN date 'infinity' "
+        "ELSE date '2026-01-01' + g END AS day, g AS amount FROM generate_series(1, 30) AS g"
+    )
+    _no_panel_fails(dashboards, tenant_store, viewer, actor)
+
+
+def test_a_collation_that_takes_different_texts_for_equal_is_drawn(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    try:
+        tenant_store.write("CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server is built without ICU, so it has no such collations")
+    tenant_store.write(
+        "CREATE TABLE odd (at date, name text COLLATE loose, amount text COLLATE loose)",
+        "INSERT INTO odd SELECT date '2026-01-01' + g, 'run ' || g % 3, g FROM generate_series(1, 30) AS g",
+    )
+    _no_panel_fails(dashboards, tenant_store, viewer, actor)
+
+
 TROJANS = [
     "CREATE SEQUENCE canary",
     "CREATE TABLE caught (who text)",
