@@ -1,5 +1,6 @@
 """`belvedere tenant VERB`: create, look at, plan, apply and delete tenants; replace an API key."""
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,12 +118,15 @@ def apply(name: str, wait_s: float) -> None:
 def delete(name: str, confirm: str, wait_s: float, *, keep_data: bool) -> None:
     """Delete a tenant: previews, workspace, databases, logins. It asks for the name and says what goes."""
     from belvedere.api.tenants import TenantView, members
-    from belvedere.kernel.errors import NotFound
+    from belvedere.kernel.errors import NotFound, Rejected
 
     with services() as built:
         found = built.tenants.get(actor(), _reference(name))
         if not confirm:
             _say_what_goes(built, found, keep_data=keep_data)
+            if not sys.stdin.isatty():
+                message = "There is nobody to ask, so nothing was deleted."
+                raise Rejected(message, hint=f"--confirm '{found.name}'", code="confirm")
             confirm = click.prompt(f"Type {found.name} to delete it", default="", show_default=False, err=True)
         gone = built.tenants.delete(actor(), found.serial, confirm=confirm, keep_data=keep_data)
         try:

@@ -20,6 +20,7 @@ from belvedere.credentials.keys import source_of
 from belvedere.kernel.clock import iso, utc_now
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
+from belvedere.kernel.misspelt import misspelt
 from belvedere.kernel.settings import Settings
 from belvedere.node.home import Home, PartState, State
 from belvedere.node.parts import Part, answers
@@ -82,6 +83,8 @@ class Supervisor:
             self._stop()
 
     def _start(self) -> None:
+        for sentence in misspelt():
+            self._say(sentence)
         must_be_free(self._settings.host, self._settings.port)
         self._publish("starting")
         if source(self._settings) == EMBEDDED:
