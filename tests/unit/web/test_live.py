@@ -211,7 +211,9 @@ class _Sender:
         return self._answer.done()
 
     async def status(self) -> int:
-        return await asyncio.wait_for(self._answer, 10)
+        status = await asyncio.wait_for(self._answer, 10)
+        await asyncio.wait_for(self._task, 10)
+        return status
 
     async def _receive(self) -> dict[str, Any]:
         if self._events:
