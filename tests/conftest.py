@@ -59,7 +59,7 @@ class Cluster:
             self.port = probe.getsockname()[1]
         (data / "postgresql.auto.conf").write_text(
             f"listen_addresses='127.0.0.1'\nport={self.port}\nunix_socket_directories='{folder}'\nfsync=off\n"
-            "synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nautovacuum=off\n"
+            "synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nautovacuum=off\ntemp_file_limit=1GB\n"
             "wal_level=minimal\nmax_wal_senders=0\nlog_min_messages=fatal\n"
         )
         with (folder / "log").open("wb") as log:

@@ -178,9 +178,9 @@ def build(settings: Settings) -> Services:
     )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
-        tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials, tenants=tenants, stores=stores,
-        workspaces=workspaces, dashboards=dashboards, viewer=viewer, notifications=notifications,
-        previews=previews,
+        tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
+        tenants=tenants, stores=stores, workspaces=workspaces, dashboards=dashboards, viewer=viewer,
+        notifications=notifications, previews=previews,
         identities=LinkedIdentities(database=database, history=history, tenants=tenants),
     )
 

@@ -39,6 +39,9 @@ HEARTBEAT_S: Final = 15.0
 RECHECK_S: Final = 60.0
 """How often a stream asks whether its session still holds."""
 
+BODY_S: Final = 30.0
+"""How long a request's body may be on its way."""
+
 MOST_STREAMS: Final = 4096
 MOST_TOPICS: Final = 32
 _REMEMBERED: Final = 4096
@@ -157,7 +160,18 @@ class Portal:
         if scope["type"] == "http" and scope["path"] == "/events":
             await self._events(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pages(scope, _as_coroutine(receive), send)
+            await self._page(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give a request to Flask when its body is here: a few that dawdle would otherwise hold every thread."""
+        most = self._services.settings.max_body_bytes if self._services else 0
+        try:
+            async with asyncio.timeout(BODY_S):
+                taken = await _taken(receive, most) if _length(scope) <= most else deque()
+        except TimeoutError:
+            await _plain(send, 408)
+            return
+        await self._pages(scope, _from(taken, receive), send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -303,11 +317,29 @@ async def _wait(stream: Stream, gone: "asyncio.Task[None]", seconds: float) -> b
     return not done
 
 
-def _as_coroutine(receive: Receive) -> Receive:
-    """Make a server's `receive` what a2wsgi needs: granian's returns a future, and bodies could not be read."""
+def _length(scope: Scope) -> int:
+    """Return the length that a request says its body has; one that is too long is refused before it is sent."""
+    said = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(said) if said.isdigit() else 0
+
+
+async def _taken(receive: Receive, most: int) -> deque[Any]:
+    """Take in a body. What is longer than `most` bytes is left where it is: the application refuses it."""
+    taken: deque[Any] = deque()
+    size = 0
+    while True:
+        event = await receive()
+        taken.append(event)
+        size += len(event.get("body", b""))
+        if not event.get("more_body") or size > most:
+            return taken
+
+
+def _from(taken: deque[Any], receive: Receive) -> Receive:
+    """Give what was taken, then what the server has; granian's `receive` returns a future, a2wsgi needs a coroutine."""
 
     async def received() -> Any:  # noqa: ANN401  (an ASGI event)
-        return await receive()
+        return taken.popleft() if taken else await receive()
 
     return received
 

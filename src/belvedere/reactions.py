@@ -11,7 +11,7 @@ REACTIONS: Final[Reactions] = {
     "workspace.ready": ["dashboards.reconcile-tenant"],
     "workspace.moved": ["dashboards.readdress"],
     "tables.changed": ["dashboards.reconcile"],
-    "dashboard.changed": ["previews.capture"],
+    "dashboard.changed": ["previews.open"],
     "dashboard.removed": ["previews.forget"],
     "credentials.changed": ["workspaces.provision", "notifications.check"],
     "tenant.deleting": ["previews.remove-tenant"],

@@ -166,7 +166,7 @@ def test_the_keyboard_leads_everywhere(page: Page) -> None:
     _open(page, "/")
     page.press("g")
     page.press("t")
-    page.until("location.pathname === '/tenants'")
+    page.until("location.pathname === '/tenants' && document.readyState === 'complete'")
     page.press("j")
     page.until("document.activeElement.closest('tr')")
     page.press("/")
@@ -174,7 +174,7 @@ def test_the_keyboard_leads_everywhere(page: Page) -> None:
     page.tools.call("Input.insertText", text="gcd")
     page.until("document.querySelector('#hits a.hit')")
     page.press("Enter", "\r")
-    page.until("location.pathname.includes('/dashboards/')")
+    page.until("location.pathname.includes('/dashboards/') && document.readyState === 'complete'")
     page.press("?")
     page.until("document.querySelector('#keys').open")
     assert page.errors == []

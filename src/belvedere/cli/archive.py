@@ -10,7 +10,7 @@ from belvedere.kernel.errors import Stuck
 from belvedere.kernel.settings import load
 
 
-@click.command()
+@click.command(epilog="Example: belvedere backup /backups/belvedere.backup --with-keys /safe/belvedere.keys")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--with-keys", "keys", type=click.Path(path_type=Path), metavar="KEYFILE",
               help="Write the sealing keys into a second file; keep it elsewhere.")
@@ -43,7 +43,7 @@ def backup(file: Path, keys: Path | None, tenants: tuple[str, ...], *, no_databa
         raise Stuck(message, hint="see the reasons above; the rest is in the backup", code="backup-partial")
 
 
-@click.command()
+@click.command(epilog="Example: BELVEDERE_HOME=/srv/new belvedere restore belvedere.backup --keys /safe/belvedere.keys")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--keys", type=click.Path(path_type=Path), metavar="KEYFILE", help="The keys that `backup` wrote apart.")
 def restore(file: Path, keys: Path | None) -> None:

@@ -26,7 +26,7 @@ _READY_PIPE: Final = "BELVEDERE_READY_PIPE"
 _STOPPING_S: Final = 90.0
 
 
-@click.command()
+@click.command(epilog="Example: PORT=8051 belvedere up --detach")
 @click.option("--detach", is_flag=True, help="Return once the first page can be opened, and run on in the background.")
 def up(*, detach: bool) -> None:
     """Start the whole installation: PostgreSQL, pages and API, runner of jobs.
@@ -88,7 +88,7 @@ def _detach() -> None:
     child.returncode = 0
 
 
-@click.command()
+@click.command(epilog="Example: belvedere down")
 def down() -> None:
     """Stop the installation of this home; done when everything has ended."""
     from belvedere.node.home import locked, running
@@ -119,7 +119,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-@click.command()
+@click.command(epilog="Example: belvedere status --json | jq -r .state")
 def status() -> None:
     """Show the address, the version and the parts with their state.
 
@@ -142,7 +142,7 @@ def _print_status(found: "State") -> None:
         )
 
 
-@click.command("init-db")
+@click.command("init-db", epilog="Example: MASTER_DB_HOST=db.example belvedere init-db")
 def init_db() -> None:
     """Make the control database and its role when they are missing, and bring the schema up to date.
 
@@ -175,7 +175,7 @@ def init_db() -> None:
     output.show({"made": made}, "The control database is up to date.")
 
 
-@click.command()
+@click.command(epilog="Example: PORT=8051 belvedere web")
 def web() -> None:
     """Serve pages and the API, alone: for those who deploy in parts. The queue needs `belvedere jobs` beside it."""
     settings = _part("web")
@@ -184,7 +184,7 @@ def web() -> None:
     serve(settings)
 
 
-@click.command()
+@click.command(epilog="Example: BELVEDERE_JOB_THREADS=4 belvedere jobs run")
 def jobs() -> None:
     """Work off the queue, alone. Any number of these may run, on any hosts with the same database and keys."""
     settings = _part("jobs")
@@ -237,7 +237,7 @@ def _part(name: str) -> Settings:
     return settings
 
 
-@click.command()
+@click.command(epilog="Example: belvedere settings --env-file > .env")
 @click.option("--changed", is_flag=True, help="Only those whose value is not the default.")
 @click.option("--env-file", is_flag=True, help="Print a .env file with every setting at its default, commented out.")
 def settings(*, changed: bool, env_file: bool) -> None:
@@ -277,7 +277,7 @@ def env_example() -> str:
     return "\n".join(lines) + "\n"
 
 
-@click.command()
+@click.command(epilog="Example: belvedere doctor --json")
 def doctor() -> None:
     """Check what this machine and this home lack; every finding says what to do. Ends with 1 if something needs you."""
     from belvedere.node.doctor import examine
@@ -293,7 +293,7 @@ def doctor() -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@click.command(epilog="Example: BELVEDERE_HOME=/srv/trial belvedere reset")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Delete the home with everything in it: tenants, their databases on the embedded server, history, keys."""
@@ -315,5 +315,6 @@ def reset(*, yes: bool) -> None:
         if typed != values.home_path.name:
             message = "Nothing was deleted: the name differs."
             raise Rejected(message, code="confirm")
-    erase(values)
-    output.show({"deleted": True}, f"Deleted {values.home_path}.")
+    left = erase(values)
+    stays = f" What is not Belvedere's stays there: {', '.join(left)}." if left else ""
+    output.show({"deleted": True, "left": left}, f"Deleted {values.home_path}.{stays}")

@@ -45,7 +45,7 @@ def try_now(job_id: int) -> None:
     output.show({"message": f"Job {job_id} is due now."}, f"Job {job_id} is due now.")
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example: belvedere jobs")
 @click.pass_context
 def jobs(context: click.Context) -> None:
     """Work off the queue, alone; any number of these may run. With a verb: look at the queue instead."""

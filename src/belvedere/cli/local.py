@@ -35,11 +35,12 @@ def services(settings: Settings | None = None) -> "Generator[Services]":
 
     Raises:
         Rejected: the home belongs to somebody else.
-        Stuck: there is no installation yet, or its embedded server does not run.
+        Stuck: there is no installation yet, its embedded server does not run, or its schema is not this program's.
     """
     from belvedere.app import build
     from belvedere.kernel.control import EMBEDDED, control_url, source
     from belvedere.kernel.logging import bound, configure
+    from belvedere.kernel.migrate import must_fit
 
     chosen = settings or load()
     if chosen.home_path.exists() and not os.access(chosen.home_path, os.W_OK | os.X_OK):
@@ -55,6 +56,7 @@ def services(settings: Settings | None = None) -> "Generator[Services]":
     configure(chosen, part="cli", screen=False)
     built = build(chosen)
     try:
+        must_fit(built.database)
         with bound(request_id=str(new_id())):
             yield built
     finally:

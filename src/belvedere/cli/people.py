@@ -108,7 +108,7 @@ def create_operator(name: str, role: Role, email: str | None) -> None:
     output.show({"name": name, "role": role, "password": made.password.reveal()}, made.password.reveal())
 
 
-@operator.command("list")
+@operator.command("list", epilog="Example: belvedere operators --json")
 def list_operators() -> None:
     """List operators by name."""
     with services() as built:
@@ -137,7 +137,7 @@ def set_role(name: str, role: Role) -> None:
     output.show({"name": name, "role": role}, f"{name} is {role} now.")
 
 
-@operator.command()
+@operator.command(epilog="Example: belvedere operator disable charlie")
 @click.argument("name")
 def disable(name: str) -> None:
     """Close an account: its sessions end now and its tokens are refused."""
@@ -146,7 +146,7 @@ def disable(name: str) -> None:
     output.show({"name": name, "state": "closed"}, f"{name} cannot sign in any more.")
 
 
-@operator.command()
+@operator.command(epilog="Example: belvedere operator enable charlie")
 @click.argument("name")
 def enable(name: str) -> None:
     """Open a closed account again."""

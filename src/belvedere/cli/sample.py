@@ -11,7 +11,7 @@ def sample() -> None:
     """Load the sample tenant."""
 
 
-@sample.command()
+@sample.command(epilog="Example: belvedere sample load")
 def load() -> None:
     """Make the tenant `alice` with tables that look like a real flow; what stands is left alone."""
     from belvedere.sample.service import load as load_sample

@@ -1,6 +1,8 @@
 """`belvedere tenant VERB`: create, look at, plan, apply and delete tenants; replace an API key."""
 
-from typing import TYPE_CHECKING, Any
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 SOMETHING_TO_DO = 3
 """Exit code of a plan with `--detailed-exitcode` that has steps."""
+
+_STARTING_S: Final = 15.0
+"""How long a runner may take to come up after the first page."""
 
 _WAIT = click.option("--wait", "wait_s", type=click.FloatRange(0, 3600), default=60.0, show_default=True,
                      metavar="SECONDS", help="How long to wait for the end; 0 returns at once.")
@@ -117,12 +122,15 @@ def apply(name: str, wait_s: float) -> None:
 def delete(name: str, confirm: str, wait_s: float, *, keep_data: bool) -> None:
     """Delete a tenant: previews, workspace, databases, logins. It asks for the name and says what goes."""
     from belvedere.api.tenants import TenantView, members
-    from belvedere.kernel.errors import NotFound
+    from belvedere.kernel.errors import NotFound, Rejected
 
     with services() as built:
         found = built.tenants.get(actor(), _reference(name))
         if not confirm:
             _say_what_goes(built, found, keep_data=keep_data)
+            if not sys.stdin.isatty():
+                message = "There is nobody to ask, so nothing was deleted."
+                raise Rejected(message, hint=f"--confirm '{found.name}'", code="confirm")
             confirm = click.prompt(f"Type {found.name} to delete it", default="", show_default=False, err=True)
         gone = built.tenants.delete(actor(), found.serial, confirm=confirm, keep_data=keep_data)
         try:
@@ -158,10 +166,22 @@ def _reference(name: str) -> int | str:
 def _wait(built: "Services", found: "Tenant", wait_s: float) -> "Tenant":
     if wait_s <= 0:
         return found
-    if not built.queue.overview(actor()).runners:
+    if not _runner_works(built):
         output.note("No runner works on the queue: start one with `belvedere jobs`. Not waiting.")
         return found
     return built.tenants.wait(actor(), found.serial, most_s=wait_s)
+
+
+def _runner_works(built: "Services") -> bool:
+    """Tell whether a runner is there, or comes: right after `belvedere up --detach` it is still starting."""
+    from belvedere.node.home import running
+
+    patient = time.monotonic() + (_STARTING_S if running(built.settings) else 0)
+    while not built.queue.overview(actor()).runners:
+        if time.monotonic() >= patient:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _facts(found: "Tenant", **more: object) -> None:

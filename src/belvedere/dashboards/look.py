@@ -1,10 +1,13 @@
 """From a relation to the dashboard it should have: profile, classify, bind; every way it can fail has a sentence.
 
+What a relation does while it is read is said about this relation alone: a tenant's function can end its session or
+raise any error, one of a server that stops too. Only who does not get in at all learns something about the store.
+
 What is not here: comparing with what is stored and publishing (`service.py`).
 """
 
 import hashlib
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -74,7 +77,25 @@ class Seen(Protocol):
         ...
 
 
-Reader = Callable[[UUID], Any]
+class Reader(Protocol):
+    """The way in as the tenant's reader."""
+
+    def __call__(self, store_id: UUID, /, *, within_s: float) -> Any:  # noqa: ANN401  (a context manager of a connection)
+        """Open a session whose statements take so many seconds at most."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look led to. `away`: nobody got in, which says nothing about the relation."""
+
+    desired: Desired
+    away: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether this relation could not be read, while its store answered."""
+        return not self.away and self.desired.state is not DashboardState.READY
 
 
 def shape_of(relation: Seen, database: str, store_kind: str) -> Shape:
@@ -94,32 +115,37 @@ def fingerprint(relation: Seen, override: str | None) -> str:
 
 def look(
     reader: Reader, relation: Seen, *, tenant: int, store_id: UUID, database: str, store_kind: str,
-    override: str | None,
-) -> Desired | None:
+    override: str | None, within_s: float,
+) -> Looked | None:
     """Say what dashboard a relation should have; None when it vanished while it was looked at."""
     shape = shape_of(relation, database, store_kind)
-    seen, state, message = Profile(), DashboardState.READY, ""
+    seen, state, message, inside = Profile(), DashboardState.READY, "", False
     try:
-        with reader(store_id) as connection:
+        with reader(store_id, within_s=within_s) as connection:
+            inside = True
             try:
                 seen = postgres.profile(
-                    connection, shape, asked_values(shape), rows_estimate=relation.rows_estimate)
+                    connection, shape, asked_values(shape), rows_estimate=relation.rows_estimate,
+                    timeout_ms=round(within_s * 1000))
             except psycopg.Error as error:
                 if is_lost(error):
                     raise
-                if isinstance(error, _GONE):
+                if isinstance(error, _GONE) and not postgres.stands(connection, relation.oid):
                     return None
                 state, message = _meaning(error)
     except (Later, TooMany) as error:
         state, message = DashboardState.WAITING, error.detail
+        if error.problem == _ENDED:
+            state, message = DashboardState.NEEDS_YOU, _TOO_LONG
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
     found = classify(shape, seen, override=override)
     template = find(found.chosen.template) or catalogue()[-1]
     model = bind(template, shape, found.chosen, guess=found.guess)
-    return Desired(
+    desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
         found, state, message)
+    return Looked(desired, away=bool(message) and not inside)
 
 
 def _meaning(error: psycopg.Error) -> tuple[DashboardState, str]:
@@ -136,5 +162,10 @@ def _meaning(error: psycopg.Error) -> tuple[DashboardState, str]:
     return DashboardState.NEEDS_YOU, f"It cannot be read: {words(error)}."
 
 
+_ENDED: Final = "query-too-long"
+_TOO_LONG: Final = (
+    "Reading it took too long and could not be stopped, so its session was ended. Make it faster. It is looked at "
+    "again by itself, within the hour; once it is made anew, at once."
+)
 _GONE: Final = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
 _CATALOGUE: Final = hashlib.sha256(msgspec.json.encode(catalogue())).hexdigest()[:16]

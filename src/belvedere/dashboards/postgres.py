@@ -52,6 +52,11 @@ def profile(
     return Profile(row["looked"], seen, rows_estimate, whole=row["looked"] < SAMPLED_ROWS)
 
 
+def stands(connection: psycopg.Connection[Any], oid: int) -> bool:
+    """Tell whether a relation is still there: a view's own function may claim that it is not."""
+    return connection.execute("SELECT FROM pg_catalog.pg_class WHERE oid = %s", [oid]).fetchone() is not None
+
+
 def _statement(shape: Shape, columns: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]) -> sql.Composed:
     read: list[sql.Composable] = [
         write("{} AS {}", as_text(stored_as(kind), sql.Identifier(name)), sql.Identifier(f"c{index}"))

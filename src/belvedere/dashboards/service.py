@@ -5,6 +5,7 @@ What is not here: drawing them (`workspaces/viewer/`), pictures of them (`previe
 """
 
 import builtins
+import math
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,16 +14,18 @@ from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.dashboards import store
-from belvedere.dashboards.look import Seen, fingerprint, look
+from belvedere.dashboards.look import Looked, Seen, fingerprint, look
 from belvedere.dashboards.model import Dashboard, DashboardState, Why
-from belvedere.dashboards.template import find
+from belvedere.dashboards.patience import Patience
+from belvedere.dashboards.template import check_override
 from belvedere.dashboards.to_grafana import to_grafana
 from belvedere.dashboards.to_view import to_view
+from belvedere.dashboards.turns import Turns, worst_last
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
-from belvedere.kernel.clock import Now, utc_now
+from belvedere.kernel.clock import Now, monotonic_s, utc_now
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import Later, NotFound, Rejected, Stuck
+from belvedere.kernel.errors import Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.page import Page
@@ -34,6 +37,7 @@ from belvedere.workspaces.viewer.service import Shown
 _LOOK_AGAIN: Final = timedelta(hours=1)
 _KEEP_GONE_DAYS: Final = 30
 _AGAIN_S: Final = 5.0
+_PATIENCE: Final = Patience()
 
 
 class StoreFacts(Protocol):
@@ -79,8 +83,8 @@ class Stores(Protocol):
         """Return the relations that hold still and may be read."""
         ...
 
-    def reader(self, store_id: UUID) -> AbstractContextManager[Any]:
-        """Give the tenant's reader."""
+    def reader(self, store_id: UUID, /, *, within_s: float) -> AbstractContextManager[Any]:
+        """Give the tenant's reader, for statements of so many seconds at most."""
         ...
 
 
@@ -89,7 +93,7 @@ class Dashboards:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, stores: Stores, workspaces: Workspaces,
-        base_url: str = "", now: Now = utc_now,
+        base_url: str = "", patience: Patience = _PATIENCE, now: Now = utc_now,
     ) -> None:
         """Take what it needs; `base_url` is put before addresses that are paths of the portal."""
         self._database = database
@@ -98,6 +102,8 @@ class Dashboards:
         self._stores = stores
         self._workspaces = workspaces
         self._base_url = base_url.rstrip("/")
+        self._patience = patience
+        self._turns = Turns()
         self._now = now
 
     def list(
@@ -165,7 +171,7 @@ class Dashboards:
         actor.must(Role.EDITOR, current.tenant_id)
         why = self.why(actor, current.id)
         if template:
-            _check_override(why, template, reason)
+            check_override(why, template, reason)
         with (
             self._history.action(
                 actor, "dashboard.override", current.title, tenant=current.tenant_id, template=template,
@@ -190,7 +196,7 @@ class Dashboards:
             message = f"There is no database `{database}` here."
             raise NotFound(message)
         with self._history.action(actor, "dashboard.create", f"{database}.{table}", tenant=serial):
-            self.reconcile(facts.id)
+            self._follow(facts, table)
             page = self.list(actor, tenant=serial, table=table, limit=50)
             found = next((one for one in page.items if one.store_id == facts.id), None)
             if found is None:
@@ -231,19 +237,36 @@ class Dashboards:
     def reconcile(self, store_id: UUID | str) -> None:
         """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.
 
+        A table that cannot be read fails alone. What there was no time for comes in a job of its own, and so does
+        what failed.
+
         Raises:
-            Later: some table or the workspace did not answer; the rest is done.
+            Later: the store or the workspace did not answer, or another store of the tenant is looked at.
         """
         key = _uuid(store_id)
         try:
             facts = self._stores.get(SYSTEM, key)
         except NotFound:
             return
+        if not self._turns.begin(facts.tenant_id, key):
+            # The one that is looked at wakes this one at its end, and the delay is for its death.
+            message = "Another database of this tenant is looked at first."
+            raise Later(message, retry_in_s=_AGAIN_S)
+        try:
+            self._follow(facts)
+        finally:
+            for one in self._turns.end(facts.tenant_id):
+                with self._database.transaction() as connection:
+                    self._queue.enqueue(connection, "dashboards.reconcile", str(one))
+
+    def _follow(self, facts: StoreFacts, table: str | None = None) -> None:
+        """Look at a store's tables, or at those of one name, and publish what came of it."""
+        key = facts.id
         standing = {(one.schema, one.name) for one in self._stores.relations(SYSTEM, key)}
         relations = [*self._stores.stable_relations(key)]
         with self._database.transaction() as connection:
             stored = {(one.schema, one.table): one for one in store.of_store(connection, key)}
-        held = self._look(facts, relations, stored)
+        held = self._look(facts, [one for one in relations if table in (None, one.name)], stored)
         # A table that is being written again keeps its dashboard; only one that is gone loses it.
         self._part(facts, standing | {(one.schema, one.name) for one in relations}, stored)
         failpoint("dashboards.reconcile.before-publish")
@@ -254,29 +277,57 @@ class Dashboards:
     def _look(
         self, facts: StoreFacts, relations: builtins.list[Seen], stored: dict[tuple[str, str], store.Stored]
     ) -> str:
-        held = ""
-        for relation in relations:
-            known = stored.get((relation.schema, relation.name))
+        """Look at what is due, as long as there is time; return what kept us out of the store, or nothing."""
+        began_s, rest_in_s, looks = monotonic_s(), [], 0
+        for relation, known in worst_last(relations, stored):
             override = known.override if known else None
-            if known and self._is_current(known, fingerprint(relation, override)):
+            wait_s = self._left_alone_s(known, fingerprint(relation, override))
+            if wait_s:
+                rest_in_s.append(wait_s)
                 continue
-            desired = look(
+            if looks and monotonic_s() - began_s > self._patience.begin_s:
+                rest_in_s.append(self._patience.rest_s)
+                break
+            looks += 1
+            looked = look(
                 self._stores.reader, relation, tenant=facts.tenant_id, store_id=facts.id, database=facts.database,
-                store_kind=facts.kind, override=override)
-            if desired is None:
+                store_kind=facts.kind, override=override, within_s=self._patience.look_s)
+            if looked is None:
                 continue
-            if desired.state is DashboardState.WAITING:
-                held = desired.message
+            wait_s = self._put(facts, looked, known)
+            if looked.away:
+                return looked.desired.message
+            rest_in_s.append(wait_s)
+        in_s = min(rest_in_s, default=math.inf)
+        # What is due later than that is found by the timer, and need not stand in the queue.
+        if in_s < _LOOK_AGAIN.total_seconds():
             with self._database.transaction() as connection:
-                written = store.put(
-                    connection, new_id(), desired, working=desired.state is DashboardState.READY)
-                if written and written[1]:
-                    signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
-        return held
+                self._queue.enqueue(connection, "dashboards.reconcile", str(facts.id), in_s=in_s)
+        return ""
 
-    def _is_current(self, known: store.Stored, seen: str) -> bool:
-        fresh = self._now() - known.looked_at < _LOOK_AGAIN
-        return known.state in ("ready", "working") and known.seen == seen and fresh
+    def _put(self, facts: StoreFacts, looked: Looked, known: store.Stored | None) -> float:
+        """Write what a look led to; return in how many seconds the next one is due."""
+        desired = looked.desired
+        before = known.failures if known and known.seen == desired.seen else 0
+        # Who keeps us out does not make us forget what the table did before.
+        failures = before + looked.failed if looked.away or looked.failed else 0
+        wait_s = self._patience.delay_s(desired.state, failures) if looked.failed else math.inf
+        again_at = self._now() + timedelta(seconds=wait_s) if looked.failed else None
+        with self._database.transaction() as connection:
+            written = store.put(
+                connection, new_id(), desired, working=desired.state is DashboardState.READY, failures=failures,
+                again_at=again_at)
+            if written and written[1]:
+                signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
+        return wait_s
+
+    def _left_alone_s(self, known: store.Stored | None, seen: str) -> float:
+        """Return how long a relation needs no look yet: 0 if it does, infinite if its timer finds it in time."""
+        if known is None or known.seen != seen:
+            return 0.0
+        if known.state in ("ready", "working"):
+            return math.inf if self._now() - known.looked_at < _LOOK_AGAIN else 0.0
+        return max((known.again_at - self._now()).total_seconds(), 0.0) if known.again_at else 0.0
 
     def _part(
         self, facts: StoreFacts, standing: set[tuple[str, str]], stored: dict[tuple[str, str], store.Stored]
@@ -330,20 +381,6 @@ class Dashboards:
 def _publication(dashboard_id: UUID, store_id: UUID, model: Model) -> Publication:
     """Write a dashboard in both forms. The store's id stands for its data source, which the workspace names."""
     return Publication(dashboard_id, store_id, model, to_grafana(model, dashboard_id, datasource=f"{store_id}"))
-
-
-def _check_override(why: Why, template: str, reason: str) -> None:
-    claim = next((one for one in why.candidates if one.template == template), None)
-    if claim is None or find(template) is None:
-        message = f"There is no template `{template[:60]}`."
-        raise Rejected(message, field="template")
-    if claim.missing:
-        missing = ", ".join(claim.missing)
-        message = f"`{template}` needs {missing}, which this table does not have."
-        raise Rejected(message, field="template")
-    if not reason.strip():
-        message = "Enter a reason. Others see it here."
-        raise Rejected(message, field="reason")
 
 
 def _uuid(text: UUID | str) -> UUID:

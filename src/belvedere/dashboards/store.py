@@ -42,7 +42,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the reconciler needs to know of a stored dashboard."""
+    """What the reconciler needs to know of a stored dashboard. `again_at` is None unless its last look failed."""
 
     id: UUID
     schema: str
@@ -51,6 +51,8 @@ class Stored:
     state: str
     looked_at: datetime
     override: str | None
+    failures: int
+    again_at: datetime | None
 
 
 def page(
@@ -109,11 +111,11 @@ def of_store(connection: Connection, store_id: UUID) -> list[Stored]:
     """Return the dashboards of a store, gone ones too."""
     found = rows(
         connection,
-        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template FROM dashboard "
-        "WHERE store_id = %s", [store_id])
+        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at "
+        "FROM dashboard WHERE store_id = %s", [store_id])
     return [
         Stored(row["id"], row["schema_name"], row["table_name"], row["seen"], row["state"], row["looked_at"],
-               row["override_template"])
+               row["override_template"], row["failures"], row["again_at"])
         for row in found
     ]
 
@@ -123,7 +125,10 @@ def stores(connection: Connection) -> list[UUID]:
     return [row["store_id"] for row in rows(connection, "SELECT DISTINCT store_id FROM dashboard")]
 
 
-def put(connection: Connection, new_id: UUID, desired: Desired, *, working: bool) -> tuple[UUID, bool] | None:
+def put(
+    connection: Connection, new_id: UUID, desired: Desired, *, working: bool, failures: int = 0,
+    again_at: datetime | None = None,
+) -> tuple[UUID, bool] | None:
     """Write what a dashboard should be, and tell its id and whether it moved; None when its tenant is gone.
 
     A dashboard that moved and can be shown stands as working until it is published.
@@ -136,7 +141,7 @@ def put(connection: Connection, new_id: UUID, desired: Desired, *, working: bool
         "database": desired.model.database, "schema": desired.schema, "table": desired.model.table,
         "template": desired.model.template, "family": desired.model.family, "title": desired.model.title,
         "subject": desired.subject, "guess": desired.model.guess, "state": state, "message": desired.message,
-        "seen": desired.seen, "model": Jsonb(model), "why": Jsonb(why),
+        "seen": desired.seen, "model": Jsonb(model), "why": Jsonb(why), "failures": failures, "again_at": again_at,
     }
     row = one(
         connection,
@@ -146,14 +151,17 @@ def put(connection: Connection, new_id: UUID, desired: Desired, *, working: bool
             WHERE store_id = %(store)s AND schema_name = %(schema)s AND table_name = %(table)s FOR UPDATE
         ), written AS (
             INSERT INTO dashboard AS d (id, tenant_id, store_id, store_kind, database_name, schema_name, table_name,
-                template, family, title, subject, guess, state, message, seen, model, why)
+                template, family, title, subject, guess, state, message, seen, model, why, failures,
+                again_at)
             SELECT %(id)s, serial, %(store)s, %(kind)s, %(database)s, %(schema)s, %(table)s, %(template)s, %(family)s,
-                %(title)s, %(subject)s, %(guess)s, %(state)s, %(message)s, %(seen)s, %(model)s, %(why)s
+                %(title)s, %(subject)s, %(guess)s, %(state)s, %(message)s, %(seen)s, %(model)s, %(why)s, %(failures)s,
+                %(again_at)s
             FROM tenant WHERE serial = %(tenant)s AND deleting_since IS NULL
             ON CONFLICT (store_id, schema_name, table_name) DO UPDATE SET
                 template = excluded.template, family = excluded.family, title = excluded.title,
                 subject = excluded.subject, guess = excluded.guess, message = excluded.message, seen = excluded.seen,
                 why = excluded.why, looked_at = now(), gone_at = NULL, model = excluded.model,
+                failures = excluded.failures, again_at = excluded.again_at,
                 state = CASE WHEN d.model = excluded.model AND d.state = 'ready' AND excluded.state = 'working'
                     THEN 'ready' ELSE excluded.state END,
                 version = d.version + (d.model <> excluded.model)::int,

@@ -53,15 +53,7 @@ def migrate(database: Database) -> list[str]:
         try:
             done = _done(connection)
             known = shipped()
-            unknown = done - {migration.number for migration in known}
-            if unknown:
-                message = (
-                    f"The database was written by a newer Belvedere (its schema has step {max(unknown)}, this "
-                    f"program ends at {known[-1].number})."
-                )
-                raise Stuck(
-                    message, hint="Start the newer program, or restore a backup made by this one.", code="newer-schema"
-                )
+            _refuse_newer(done, known)
             for migration in known:
                 if migration.number not in done:
                     _apply(connection, migration)
@@ -69,6 +61,35 @@ def migrate(database: Database) -> list[str]:
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     return applied
+
+
+def must_fit(database: Database) -> None:
+    """Let a command work on a control database only if its schema is this program's.
+
+    Raises:
+        Stuck: the schema is newer, older, or there is none.
+    """
+    with database.transaction() as connection:
+        there = connection.execute("SELECT FROM pg_class WHERE oid = to_regclass('schema_step')").fetchone()
+        done = (
+            {row["number"] for row in connection.execute("SELECT number FROM schema_step")}
+            if there is not None else set()
+        )
+    known = shipped()
+    _refuse_newer(done, known)
+    if any(migration.number not in done for migration in known):
+        message = "The control database is older than this program." if done else "The control database is empty."
+        raise Stuck(message, hint="belvedere up, or belvedere init-db for a server of your own", code="older-schema")
+
+
+def _refuse_newer(done: set[int], known: list[Migration]) -> None:
+    unknown = done - {migration.number for migration in known}
+    if unknown:
+        message = (
+            f"The database was written by a newer Belvedere (its schema has step {max(unknown)}, this "
+            f"program ends at {known[-1].number})."
+        )
+        raise Stuck(message, hint="Start the newer program, or restore a backup made by this one.", code="newer-schema")
 
 
 def _done(connection: Connection) -> set[int]:

@@ -1,6 +1,6 @@
-"""What a row of the table of settings is made of: name, aliases, type, default, help, and how its text is read.
+"""What a row of the table of settings is made of: name, aliases, type, default, help.
 
-What is not here: the table itself (`settings.py`).
+What is not here: the table itself (`settings.py`), and how the text of a value is read (`values.py`).
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from belvedere.kernel.secret import Secret
+from belvedere.kernel.values import LARGEST, number, whole_number, within, yes_or_no
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Origin:
     name: str
 
 
-def _row(
+def row(
     name: str,
     default: object,
     text: str,
@@ -41,6 +42,7 @@ def _row(
     parse: Callable[[str], object],
     aliases: tuple[str, ...] = (),
 ) -> Any:  # noqa: ANN401  (a dataclass field takes the type of its annotation)
+    """Make a row whose text is read by `parse`, which raises ValueError with what would be right."""
     return field(
         default=default,
         metadata={"name": name, "aliases": aliases, "help": text, "section": section, "parse": parse},
@@ -49,50 +51,38 @@ def _row(
 
 def text_row(name: str, default: str, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> str:
     """Make a row whose value is text."""
-    return cast("str", _row(name, default, text, section=section, parse=str, aliases=aliases))
+    return cast("str", row(name, default, text, section=section, parse=str, aliases=aliases))
 
 
 def secret_row(name: str, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> Secret:
     """Make a row whose value is a secret; its default is none."""
-    return cast("Secret", _row(name, Secret(""), text, section=section, parse=Secret, aliases=aliases))
+    return cast("Secret", row(name, Secret(""), text, section=section, parse=Secret, aliases=aliases))
 
 
-def int_row(name: str, default: int, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> int:
-    """Make a row whose value is a whole number."""
-    return cast("int", _row(name, default, text, section=section, parse=_whole_number, aliases=aliases))
+def int_row(
+    name: str, default: int, text: str, *, section: str, least: int = 0, most: int = LARGEST,
+    aliases: tuple[str, ...] = (),
+) -> int:
+    """Make a row whose value is a whole number between two bounds, ends included."""
+    def parse(raw: str) -> int:
+        return int(within(whole_number(raw), least, most))
+
+    return cast("int", row(name, default, text, section=section, parse=parse, aliases=aliases))
 
 
-def float_row(name: str, default: float, text: str, *, section: str, aliases: tuple[str, ...] = ()) -> float:
-    """Make a row whose value is a number."""
-    return cast("float", _row(name, default, text, section=section, parse=_number, aliases=aliases))
+def float_row(name: str, default: float, text: str, *, section: str, least: float) -> float:
+    """Make a row whose value is a number that is not less than another."""
+    def parse(raw: str) -> float:
+        return within(number(raw), least, LARGEST)
+
+    return cast("float", row(name, default, text, section=section, parse=parse))
+
+
+def port_row(name: str, default: int, text: str, *, section: str) -> int:
+    """Make a row whose value is a TCP port."""
+    return int_row(name, default, text, section=section, least=1, most=65_535)
 
 
 def bool_row(name: str, text: str, *, default: bool, section: str, aliases: tuple[str, ...] = ()) -> bool:
     """Make a row whose value is yes or no."""
-    return cast("bool", _row(name, default, text, section=section, parse=_yes_or_no, aliases=aliases))
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        message = "must be a whole number, such as 30"
-        raise ValueError(message) from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        message = "must be a number, such as 0.5"
-        raise ValueError(message) from None
-
-
-def _yes_or_no(text: str) -> bool:
-    folded = text.strip().lower()
-    if folded in {"1", "true", "yes", "on"}:
-        return True
-    if folded in {"0", "false", "no", "off", ""}:
-        return False
-    message = "must be 1 or 0"
-    raise ValueError(message)
+    return cast("bool", row(name, default, text, section=section, parse=yes_or_no, aliases=aliases))

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dotenv import dotenv_values
 
@@ -21,8 +21,12 @@ from belvedere.kernel.setting_rows import Described, Origin
 from belvedere.kernel.setting_rows import bool_row as _bool
 from belvedere.kernel.setting_rows import float_row as _float
 from belvedere.kernel.setting_rows import int_row as _int
+from belvedere.kernel.setting_rows import port_row as _port
+from belvedere.kernel.setting_rows import row as _row
 from belvedere.kernel.setting_rows import secret_row as _secret
 from belvedere.kernel.setting_rows import text_row as _text
+from belvedere.kernel.settings_grafana import GrafanaSettings
+from belvedere.kernel.values import log_format
 
 _WEB: Final = "Web"
 _HOME: Final = "Home and logs"
@@ -31,17 +35,16 @@ _DEFAULTS: Final = "Tenants"
 _WATCH: Final = "Watch"
 _PREVIEW: Final = "Previews"
 _CHAT: Final = "Messages"
-_GRAFANA: Final = "Grafana"
 _JOBS: Final = "Jobs"
 _ACCOUNTS: Final = "Accounts"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(GrafanaSettings):
     """The values in force. Make one with `load()`; tests make one directly."""
 
     host: str = _text("HOST", "127.0.0.1", "Address that the portal listens on.", section=_WEB)
-    port: int = _int("PORT", 8050, "Port that the portal listens on.", section=_WEB)
+    port: int = _port("PORT", 8050, "Port that the portal listens on.", section=_WEB)
     public_url: str = _text(
         "BELVEDERE_PUBLIC_URL",
         "",
@@ -56,9 +59,9 @@ class Settings:
         "X-Forwarded-Proto. 0: those headers are ignored.",
         section=_WEB,
     )
-    web_threads: int = _int("BELVEDERE_WEB_THREADS", 16, "Threads that serve pages and the API.", section=_WEB)
+    web_threads: int = _int("BELVEDERE_WEB_THREADS", 16, "Threads that serve pages and the API.", section=_WEB, least=1)
     max_body_bytes: int = _int(
-        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB
+        "BELVEDERE_MAX_BODY_BYTES", 16_777_216, "Largest request body that is read, in bytes.", section=_WEB, least=1
     )
     react_app_api_url: str = _text(
         "REACT_APP_API_URL", "", "Accepted from the .env files of today, unused.", section=_WEB
@@ -69,9 +72,10 @@ class Settings:
     )
     debug: bool = _bool("DEBUG", "Log every statement and outside call.", default=False, section=_HOME)
     log_file: str = _text("LOG_FILE", "logs/app.log", "Log file, relative to the home. Empty: no file.", section=_HOME)
-    log_format: str = _text(
-        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME
-    )
+    log_format: str = cast("str", _row(
+        "BELVEDERE_LOG_FORMAT", "auto", "`human`, `json`, or `auto`: human at a terminal, else json.", section=_HOME,
+        parse=log_format,
+    ))
     master_key: Secret = _secret(
         "BELVEDERE_MASTER_KEY",
         "Key that seals secrets at rest, 32 bytes as base64. Empty: the file `keys/master` in "
@@ -93,7 +97,7 @@ class Settings:
         section=_DATABASE,
     )
     master_db_host: str = _text("MASTER_DB_HOST", "", "Host of that PostgreSQL.", section=_DATABASE)
-    master_db_port: int = _int("MASTER_DB_PORT", 5432, "Its port.", section=_DATABASE)
+    master_db_port: int = _port("MASTER_DB_PORT", 5432, "Its port.", section=_DATABASE)
     master_db_user: str = _text("MASTER_DB_USER", "postgres", "Its login.", section=_DATABASE)
     master_db_pass: Secret = _secret(
         "MASTER_DB_PASS", "Its password.", section=_DATABASE, aliases=("MASTER_DB_PASSWORD",)
@@ -101,12 +105,13 @@ class Settings:
     master_db_name: str = _text(
         "MASTER_DB_NAME", "belvedere", "Name of the control database; made when missing.", section=_DATABASE
     )
-    pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE)
+    pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE, least=2)
     pool_timeout_s: float = _float(
-        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE
+        "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE,
+        least=0.1,
     )
     pool_idle_s: float = _float(
-        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE
+        "BELVEDERE_POOL_IDLE_S", 300.0, "When an idle connection is closed, in seconds.", section=_DATABASE, least=1
     )
     postgres_binaries: str = _text(
         "BELVEDERE_POSTGRES_BIN",
@@ -121,11 +126,11 @@ class Settings:
         "PostgreSQL that tenants' databases are made on. Empty: the control server.",
         section=_DEFAULTS,
     )
-    default_db_port: int = _int("DEFAULT_DB_PORT", 5432, "Its port.", section=_DEFAULTS)
+    default_db_port: int = _port("DEFAULT_DB_PORT", 5432, "Its port.", section=_DEFAULTS)
     default_db_user: str = _text("DEFAULT_DB_USER", "", "Its provisioning login.", section=_DEFAULTS)
     default_db_pass: Secret = _secret("DEFAULT_DB_PASS", "Its password.", section=_DEFAULTS)
     tenant_connections: int = _int(
-        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS
+        "BELVEDERE_TENANT_CONNECTIONS", 20, "Most connections of one login of a tenant.", section=_DEFAULTS, least=1
     )
     tenant_statement_timeout_s: int = _int(
         "BELVEDERE_TENANT_STATEMENT_TIMEOUT_S",
@@ -141,31 +146,34 @@ class Settings:
     )
 
     watch_interval_s: float = _float(
-        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH
+        "BELVEDERE_WATCH_INTERVAL_S", 0.5, "Seconds between two quick looks for new tables.", section=_WATCH, least=0.05
     )
     scan_interval_ms: int = _int(
-        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH
+        "DASHBOARD_SCAN_INTERVAL", 60_000, "Milliseconds between two full looks, the safety net.", section=_WATCH,
+        least=100,
     )
 
     capture_enabled: bool = _bool("BELVEDERE_PREVIEWS", "Capture previews.", default=True, section=_PREVIEW)
     capture_dir: str = _text(
         "GIF_CAPTURE_DIR", "previews", "Folder of the pictures, relative to the home.", section=_PREVIEW
     )
-    capture_width: int = _int("CAPTURE_WIDTH", 1920, "Width of a preview, in pixels.", section=_PREVIEW)
-    capture_height: int = _int("CAPTURE_HEIGHT", 1080, "Height of a preview, in pixels.", section=_PREVIEW)
-    capture_frames: int = _int("CAPTURE_FRAMES", 10, "Frames of a preview.", section=_PREVIEW)
+    capture_width: int = _int("CAPTURE_WIDTH", 1920, "Width of a preview, in pixels.", section=_PREVIEW, least=1)
+    capture_height: int = _int("CAPTURE_HEIGHT", 1080, "Height of a preview, in pixels.", section=_PREVIEW, least=1)
+    capture_frames: int = _int("CAPTURE_FRAMES", 10, "Frames of a preview.", section=_PREVIEW, least=1)
     capture_frame_delay_ms: int = _int(
-        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW
+        "CAPTURE_FRAME_DELAY", 500, "Time that a frame is shown, in milliseconds.", section=_PREVIEW, least=10
     )
     capture_timeout_ms: int = _int(
-        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW
+        "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW, least=1
     )
-    capture_browsers: int = _int("BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW)
+    capture_browsers: int = _int(
+        "BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW, least=1
+    )
     capture_memory_bytes: int = _int(
         "BELVEDERE_CAPTURE_MEMORY_BYTES",
         2_147_483_648,
         "Memory at which a browser is ended, in bytes.",
-        section=_PREVIEW,
+        section=_PREVIEW, least=1,
     )
     browser: str = _text(
         "BELVEDERE_BROWSER",
@@ -192,99 +200,12 @@ class Settings:
         "SLACK_CHANNEL_ID", "", "Channel for tenants without one of their own.", section=_CHAT
     )
 
-    grafana_url: str = _text(
-        "GRAFANA_BASE_URL",
-        "",
-        "Address of the Grafana that tenants look at, as people open it. Empty: the built-in viewer.",
-        section=_GRAFANA,
-        aliases=("GRAFANA_URL",),
+    job_threads: int = _int(
+        "BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS, least=1
     )
-    grafana_api_key: Secret = _secret("GRAFANA_API_KEY", "Its API key.", section=_GRAFANA)
-    grafana_user: str = _text(
-        "GRAFANA_USER", "", "Login of a server administrator of it.", section=_GRAFANA, aliases=("GRAFANA_ADMIN_USER",)
-    )
-    grafana_password: Secret = _secret(
-        "GRAFANA_PASSWORD", "That login's password.", section=_GRAFANA, aliases=("GRAFANA_ADMIN_PASSWORD",)
-    )
-    grafana_tier: str = _text(
-        "BELVEDERE_WORKSPACE_TIER",
-        "",
-        "What a new tenant gets: `viewer`, or `org`, an organisation of its own in Grafana. "
-        "Empty: `org` where address, login and password of one are set.",
-        section=_GRAFANA,
-    )
-    grafana_organisation: str = _text(
-        "BELVEDERE_GRAFANA_ORGANISATION",
-        "Tenant {id} - {name}",
-        "Name of a tenant's organisation, with its number and name put in.",
-        section=_GRAFANA,
-    )
-    grafana_default_user: str = _text(
-        "BELVEDERE_GRAFANA_DEFAULT_USER",
-        "user_{name}",
-        "Login of the user that a tenant gets in Grafana; without `{name}` one that is there already. `-`: none.",
-        section=_GRAFANA,
-    )
-    grafana_ca_file: str = _text(
-        "BELVEDERE_GRAFANA_CA_FILE",
-        "",
-        "File of certificates to trust for Grafana besides the system's, PEM.",
-        section=_GRAFANA,
-    )
-    grafana_store_address: str = _text(
-        "BELVEDERE_GRAFANA_STORE_ADDRESS",
-        "",
-        "How Grafana reaches the tenants' PostgreSQL, `host` or `host:port`. Empty: as the tenants do.",
-        section=_GRAFANA,
-    )
-    grafana_store_ssl: str = _text(
-        "BELVEDERE_GRAFANA_STORE_SSL",
-        "",
-        "How it is encrypted: `disable`, `require`, `verify-full`. Empty: `disable` on loopback, else `require`.",
-        section=_GRAFANA,
-    )
-    grafana_timeout_s: float = _float(
-        "BELVEDERE_GRAFANA_TIMEOUT_S", 20.0, "Longest wait for one answer of Grafana, in seconds.", section=_GRAFANA
-    )
-    grafana_workers: int = _int(
-        "BELVEDERE_GRAFANA_WORKERS", 2, "Calls to Grafana at one time of one process; 2 to 4.", section=_GRAFANA
-    )
-    gateway: bool = _bool(
-        "BELVEDERE_GATEWAY", "Run the query gateway of a shared Grafana as a part.", default=False, section=_GRAFANA
-    )
-    gateway_host: str = _text(
-        "BELVEDERE_GATEWAY_HOST", "127.0.0.1", "Address that the query gateway listens on.", section=_GRAFANA
-    )
-    gateway_port: int = _int("BELVEDERE_GATEWAY_PORT", 8051, "Port that it listens on.", section=_GRAFANA)
-    gateway_secret: Secret = _secret(
-        "BELVEDERE_GATEWAY_SECRET",
-        "Secret by which Grafana proves itself to it. Empty: derived from the sealing key.",
-        section=_GRAFANA,
-    )
-    gateway_issuer: str = _text(
-        "BELVEDERE_GATEWAY_ISSUER",
-        "",
-        "Root URL of the shared Grafana as its identity tokens say it. Empty: GRAFANA_BASE_URL.",
-        section=_GRAFANA,
-    )
-    gateway_organisation: int = _int(
-        "BELVEDERE_GATEWAY_ORGANISATION",
-        0,
-        "Number of the shared organisation whose members are answered. 0: nobody.",
-        section=_GRAFANA,
-    )
-    gateway_rows: int = _int("BELVEDERE_GATEWAY_ROWS", 1_000_000, "Most rows of one answer of it.", section=_GRAFANA)
-    gateway_bytes: int = _int(
-        "BELVEDERE_GATEWAY_BYTES", 268_435_456, "Most bytes of one answer of it.", section=_GRAFANA
-    )
-    gateway_at_once: int = _int(
-        "BELVEDERE_GATEWAY_AT_ONCE", 4, "Queries of one tenant that it runs at one time.", section=_GRAFANA
-    )
-
-    job_threads: int = _int("BELVEDERE_JOB_THREADS", 8, "Jobs that one runner works on at a time.", section=_JOBS)
 
     session_hours: int = _int(
-        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS
+        "BELVEDERE_SESSION_HOURS", 12, "Hours after which an unused session ends.", section=_ACCOUNTS, least=1
     )
     origins: tuple[tuple[str, Origin], ...] = field(default=(), repr=False)
 
@@ -348,11 +269,12 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
     `PORT` win over the file, as with every `.env` loader.
 
     Raises:
-        Rejected: a value does not parse; the message names the setting and what would be right.
+        Rejected: a value does not parse; the message names the setting and what would be right. Or the file is there
+            and cannot be read.
     """
     real = dict(os.environ if environment is None else environment)
     file = env_file if env_file is not None else Path(".env")
-    from_file = {k: v for k, v in dotenv_values(file).items() if v} if file.is_file() else {}
+    from_file = _read(file)
     values: dict[str, Any] = {}
     origins: list[tuple[str, Origin]] = []
     for one in fields(Settings):
@@ -379,3 +301,16 @@ def load(environment: Mapping[str, str] | None = None, env_file: Path | None = N
             raise Rejected(message, code="setting", field=name) from None
         origins.append((one.name, Origin(where, name)))
     return Settings(**values, origins=tuple(origins))
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(file).items() if value} if file.is_file() else {}
+    except OSError as error:
+        message = f"The file {file.absolute()} cannot be read: {(error.strerror or str(error)).lower()}."
+        raise Rejected(message, hint="give this user the right to read it, or work in another folder", code="setting",
+                       ) from error
+    except UnicodeDecodeError as error:
+        message = f"The file {file.absolute()} is not text in UTF-8."
+        raise Rejected(message, hint="save it as UTF-8; belvedere settings --env-file prints an example",
+                       code="setting") from error

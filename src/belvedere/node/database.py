@@ -204,6 +204,12 @@ def _connected(url: Secret) -> Iterator[Connection]:
         yield connection
 
 
+def _last_sentence(error: psycopg.OperationalError) -> str:
+    """Return what was said last, without libpq's indented guess ("Is the server running on that host ...?")."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip() and not line[0].isspace()]
+    return lines[-1].removeprefix("connection failed: ") if lines else type(error).__name__
+
+
 @contextmanager
 def _talking(url: Secret) -> Iterator[None]:
     """Say in one sentence why the server cannot be used."""
@@ -211,7 +217,7 @@ def _talking(url: Secret) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        said = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        said = _last_sentence(error)
         if "does not exist" in said and "database" in said:
             message = f"PostgreSQL at {where}: {said}"
             raise Rejected(message, code="no-such-database") from error

@@ -10,6 +10,7 @@ from typing import Final
 
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import BelvedereError
+from belvedere.kernel.misspelt import misspelt
 from belvedere.kernel.settings import Settings
 from belvedere.node.home import running
 
@@ -30,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _home, _disk, _server, _isolation, _browser, _port)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _browser, _port)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -53,6 +54,11 @@ def _is_snap_stub(path: Path) -> bool:
 
 def _python(_settings: Settings) -> Iterator[Finding]:
     yield Finding("python", "ready", sys.version.split()[0])
+
+
+def _names(_settings: Settings) -> Iterator[Finding]:
+    for sentence in misspelt():
+        yield Finding("settings", "partial", sentence)
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -104,6 +110,9 @@ def _isolation(settings: Settings) -> Iterator[Finding]:
 
 
 def _browser(settings: Settings) -> Iterator[Finding]:
+    if not settings.capture_enabled:
+        yield Finding("browser", "ready", "not needed: previews are switched off")
+        return
     found = browser(settings.browser)
     if found is not None:
         yield Finding("browser", "ready", str(found))

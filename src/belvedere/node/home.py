@@ -25,6 +25,12 @@ FORMAT: Final = 1
 FIRST_START: Final = ("first-account", "sample-loaded")
 """Files in `run/` that say what a first start has done once and for all."""
 
+OURS: Final = ("browsers", "history", "home.json", ".home.json.new", "keys", "logs", "postgres", "previews", "run")
+"""What stands in a home. Anything else in the folder is somebody else's and is left alone."""
+
+_HARMLESS: Final = frozenset({".env", "lost+found"})
+"""What a folder may hold before it becomes a home, besides parts of a home such as copied keys."""
+
 _TRIES: Final = 4
 _BETWEEN_TRIES_S: Final = 0.05
 
@@ -69,13 +75,15 @@ class Home:
         """Make the folder and what it needs, or refuse it.
 
         Raises:
-            Rejected: it belongs to somebody else, cannot be made, or was written by a newer program.
+            Rejected: it belongs to somebody else, cannot be made, was written by a newer program, or is no home and
+                not empty either.
             Stuck: the disk is full.
         """
         with disk_errors(self.path):
             if not self.path.exists():
                 self.path.mkdir(parents=True, mode=0o711)
             self._must_be_ours()
+            self._must_be_a_home_or_empty()
             # The unprivileged user of the embedded server passes through, and can list nothing.
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
             for name in ("keys", "run", "logs"):
@@ -92,6 +100,15 @@ class Home:
             name = f"user {owner}"
         message = f"The home {self.path} belongs to {name}."
         raise Rejected(message, hint=f"run as {name}, or choose another folder with BELVEDERE_HOME", code="home-owner")
+
+    def _must_be_a_home_or_empty(self) -> None:
+        if (self.path / "home.json").exists():
+            return
+        others = sorted({one.name for one in self.path.iterdir()} - {*OURS, *_HARMLESS})
+        if not others:
+            return
+        message = f"The folder {self.path} is no home of Belvedere and not empty: it holds {others[0]}."
+        raise Rejected(message, hint="name a new or empty folder with BELVEDERE_HOME", code="home")
 
     def _check_format(self) -> None:
         file = self.path / "home.json"

@@ -37,6 +37,9 @@ _LONGEST_SOCKET_FOLDER: Final = 90
 _FIRST_PORT: Final = 20_000
 _PORTS: Final = 12_000
 
+_LEAST_FREE_BYTES: Final = 1 << 20
+"""With less no server starts; its last words ("checkpoint request failed") do not always say why."""
+
 _CONFIGURATION: Final = """\
 # Written by Belvedere at every start; your own settings go into postgresql.auto.conf (ALTER SYSTEM).
 listen_addresses = '127.0.0.1'
@@ -291,7 +294,7 @@ class EmbeddedPostgres:
 
     def _failed(self, what: str, words: str) -> Stuck:
         last = next((line for line in reversed(words.strip().splitlines()) if line.strip()), "it said nothing")
-        if "No space left" in words:
+        if "No space left" in words or shutil.disk_usage(self.place).free < _LEAST_FREE_BYTES:
             return Stuck(f"The disk that holds {self.place} is full.", hint="free some space, then the same again",
                          code="disk-full")
         return Stuck(f"The embedded PostgreSQL {what}. {last.strip()}", hint=f"read {self.home}/logs/postgres.out "

@@ -6,6 +6,7 @@ from pathlib import Path
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.settings import Settings
+from belvedere.node.home import OURS
 
 
 def holds(settings: Settings) -> list[str]:
@@ -29,13 +30,38 @@ def holds(settings: Settings) -> list[str]:
     return lines
 
 
-def erase(settings: Settings) -> None:
-    """Delete the home and, where it stands outside, the embedded server's folder."""
+def erase(settings: Settings) -> list[str]:
+    """Delete the home and, where it stands outside, the embedded server's folder.
+
+    Returns:
+        What stays in the folder, because Belvedere did not put it there; empty when the folder is gone too.
+    """
     home = settings.home_path
     outside = _outside(home)
     if outside is not None:
         shutil.rmtree(outside)
-    shutil.rmtree(home)
+    for name in _own_names(settings):
+        one = home / name
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        else:
+            one.unlink(missing_ok=True)
+    left = sorted(one.name for one in home.iterdir())
+    if not left:
+        home.rmdir()
+    return left
+
+
+def _own_names(settings: Settings) -> list[str]:
+    """Return what is ours at the top of the home; `home.json` last, so that a reset which broke off can go on."""
+    home = settings.home_path
+    inside = {
+        place.relative_to(home).parts[0]
+        for place in (settings.path(settings.capture_dir), settings.path(settings.log_file or "logs"))
+        if place.is_relative_to(home) and place != home and ".." not in place.parts
+    }
+    scratch = {one.name for one in home.glob(".restore-*")}
+    return [*sorted({*OURS, *inside, *scratch} - {"home.json"}), "home.json"]
 
 
 def _outside(home: Path) -> Path | None:

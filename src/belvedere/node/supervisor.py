@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from belvedere import __version__
+from belvedere.credentials.keys import source_of
 from belvedere.kernel.clock import iso, utc_now
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
+from belvedere.kernel.misspelt import misspelt
 from belvedere.kernel.settings import Settings
 from belvedere.node.home import Home, PartState, State
 from belvedere.node.parts import Part, answers
@@ -51,9 +53,12 @@ class Supervisor:
         """Make the home and lock it.
 
         Raises:
-            BelvedereError: the home cannot be used, or another supervisor has it.
+            BelvedereError: the home cannot be used, another supervisor has it, or the given sealing key is none.
         """
         os.umask(0o077)
+        if self._settings.master_key or self._settings.master_key_command:
+            # Parts that cannot open a credential would be started again and again.
+            source_of(self._settings).ring()
         self._home.prepare()
         self._home.lock()
 
@@ -78,6 +83,8 @@ class Supervisor:
             self._stop()
 
     def _start(self) -> None:
+        for sentence in misspelt():
+            self._say(sentence)
         must_be_free(self._settings.host, self._settings.port)
         if self._settings.gateway:
             must_be_free(self._settings.gateway_host, self._settings.gateway_port, "BELVEDERE_GATEWAY_PORT")

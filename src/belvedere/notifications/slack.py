@@ -256,12 +256,15 @@ class SlackChannel:
         return Check("conversations.join", ok=True, text=f"The bot entered #{name}.")
 
 
-def slack(address: str) -> Callable[[Secret, str], SlackChannel]:
-    """Return what opens a channel of the Slack at `address`, all over one pool of connections."""
+def slack(address: str, *, timeout_s: float = _TIMEOUT_S) -> Callable[[Secret, str], SlackChannel]:
+    """Return what opens a channel of the Slack at `address`, all over one pool of connections.
+
+    An answer that takes longer than `timeout_s` counts as none: what was asked may have been done.
+    """
 
     @cache
     def pool() -> httpx2.Client:
-        return client(address, timeout_s=_TIMEOUT_S)
+        return client(address, timeout_s=timeout_s)
 
     def opened(token: Secret, channel: str) -> SlackChannel:
         return SlackChannel(api=SlackApi(pool(), token), channel=channel)

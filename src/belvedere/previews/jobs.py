@@ -7,8 +7,9 @@ from belvedere.previews.service import Previews
 def jobs(service: Previews) -> list[Job]:
     """Return what runners can do here."""
     return [
+        Job("previews.open", service.changed, "Note that a dashboard changed and is to be captured."),
         Job(
-            "previews.capture", service.capture, "Take the picture of a dashboard that changed.", priority=-5,
+            "previews.capture", service.capture, "Take the picture whose turn it is; tenants take turns.", priority=-5,
             queue="browser", at_once=service.browsers,
         ),
         Job("previews.forget", service.forget, "Remove the pictures of a dashboard that is gone."),

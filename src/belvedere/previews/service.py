@@ -7,7 +7,7 @@ What is not here: the browser (`capture.py`), the rule (`plan.py`), the message 
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -185,33 +185,61 @@ class Previews:
 
     # --- jobs ----------------------------------------------------------------------------------------------
 
+    def changed(self, key: str) -> None:
+        """Open a round for dashboard `key`, which changed: the job `previews.open`.
+
+        Captures come one after the other; a round that is open shows at once who waits for one.
+        """
+        subject = self._subjects(UUID(key))
+        if subject is None:
+            return
+        with self._database.transaction() as connection:
+            if not isinstance(self._decide(connection, subject, self._now()), plan.Nothing):
+                self._queue.enqueue(connection, "previews.capture", key)
+
     def capture(self, key: str) -> None:
-        """Bring the picture of dashboard `key` up to date: the job `previews.capture`.
+        """Take the picture whose turn it is, that of dashboard `key` or an earlier one: the job `previews.capture`.
 
         Nothing to do, too early, and no free browser are normal ends; whatever is to come later is on the queue.
         """
-        dashboard_id = UUID(key)
-        subject = self._subjects(dashboard_id)
+        subject = self._subjects(UUID(key))
         if subject is None:
             return
         with self._slots.take() as free:
-            begun = self._begin(subject, free=free)
-            if begun is None:
+            for chosen in self._turns(subject) if free else [subject]:
+                begun = self._begin(chosen, free=free)
+                if begun is not None:
+                    break
+            else:
                 return
             preview, number = begun
             failpoint("previews.capture.begun")
             self._camera.end_leftovers()
-            self._take(subject, preview, number)
+            self._take(chosen, preview, number)
         # Only now is the place free, so whoever is waked here finds it.
         self._wake()
+
+    def _turns(self, subject: Subject) -> Sequence[Subject]:
+        """Return who comes before this one, if anybody, and this one.
+
+        Tenants take turns: one with a hundred tables does not make the others wait for all of them.
+        """
+        with self._database.transaction() as connection:
+            self._decide(connection, subject, self._now())
+            first = [self._subjects(one) for one in store.due(connection, self._now(), 1)]
+        return [one for one in first if one is not None and one.dashboard_id != subject.dashboard_id] + [subject]
+
+    def _decide(self, connection: Connection, subject: Subject, now: datetime) -> plan.Deed:
+        deed = plan.decide(store.latest(connection, subject.dashboard_id), subject.changed_at, now)
+        if isinstance(deed, plan.Open):
+            store.open_round(connection, subject, SYSTEM.name, now, hurry=False)
+            deed = plan.decide(store.latest(connection, subject.dashboard_id), subject.changed_at, now)
+        return deed
 
     def _begin(self, subject: Subject, *, free: bool) -> tuple[Preview, int] | None:
         now = self._now()
         with self._database.transaction() as connection:
-            deed = plan.decide(store.latest(connection, subject.dashboard_id), subject.changed_at, now)
-            if isinstance(deed, plan.Open):
-                store.open_round(connection, subject, SYSTEM.name, now, hurry=False)
-                deed = plan.decide(store.latest(connection, subject.dashboard_id), subject.changed_at, now)
+            deed = self._decide(connection, subject, now)
             if isinstance(deed, plan.GiveUp):
                 self._give_up(connection, subject, deed.preview)
             if isinstance(deed, plan.Capture) and not free:

@@ -163,13 +163,17 @@ def _end_attempt(
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[UUID]:
-    """Return the dashboards whose round waits and may be worked on, oldest first."""
+    """Return the dashboards whose round waits and may be worked on: of the tenant served longest ago, oldest first."""
     return [
         row["dashboard_id"]
         for row in rows(
             connection,
-            "SELECT dashboard_id FROM preview WHERE state = 'waiting' AND coalesce(next_try_at, %s) <= %s "
-            "ORDER BY requested_at LIMIT %s",
+            "WITH due AS (SELECT dashboard_id, tenant_id, requested_at FROM preview "
+            "WHERE state = 'waiting' AND coalesce(next_try_at, %s) <= %s), served AS ("
+            "SELECT tenant_id, max(started_at) AS at FROM preview "
+            "WHERE tenant_id IN (SELECT tenant_id FROM due) GROUP BY tenant_id) "
+            "SELECT dashboard_id FROM due JOIN served USING (tenant_id) "
+            "ORDER BY served.at NULLS FIRST, requested_at LIMIT %s",
             [now, now, limit],
         )
     ]

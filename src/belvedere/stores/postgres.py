@@ -68,17 +68,22 @@ class Provisioner:
 
     def may_limit_temporary_files(self) -> bool:
         """Tell whether a superuser passed on the right to set `temp_file_limit`."""
-        row = self._one("SELECT has_parameter_privilege('temp_file_limit', 'SET') AS may", [])
-        return bool(row and row["may"])
+        return self._may_set("temp_file_limit")
 
     def fitted(self, desired: Desired, temporary_bytes: int) -> Desired:
-        """Return the same with a limit on temporary files, where the right to set one was passed on."""
-        if not self.may_limit_temporary_files():
-            return desired
-        limit = ("temp_file_limit", f"{temporary_bytes // 1024}kB")
+        """Return the same with a limit on temporary files and on the log, where the rights to set them were passed on.
+
+        RAISE LOG writes what a tenant likes to the server's log, a hundred megabytes a call: nothing else bounds it.
+        """
+        wanted = (("temp_file_limit", f"{temporary_bytes // 1024}kB"), ("log_min_messages", "fatal"))
+        limits = tuple((name, value) for name, value in wanted if self._may_set(name))
         return replace(
-            desired, logins=tuple(replace(one, settings=(*one.settings, limit)) for one in desired.logins)
+            desired, logins=tuple(replace(one, settings=(*one.settings, *limits)) for one in desired.logins)
         )
+
+    def _may_set(self, parameter: str) -> bool:
+        row = self._one("SELECT has_parameter_privilege(%s, 'SET') AS may", [parameter])
+        return bool(row and row["may"])
 
     def open_databases(self) -> list[str]:
         """Return databases that every login of the server may enter."""

@@ -31,8 +31,11 @@ def check_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return the form in which two names are compared: without case, in one Unicode form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    """Return the form in which two names are compared: without case, in the Unicode form without widths or styles.
+
+    So a full-width name is that of the plain letters. Letters of other alphabets that look alike stay different.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def slug_of(name: str) -> str:

@@ -159,5 +159,5 @@ def dismiss(flash_id: UUID) -> Response:
 def _own(address: str) -> str:
     """Return an address of ours to go back to, never somebody else's."""
     parts_of = urlsplit(address)
-    safe = address.startswith("/") and not address.startswith("//") and "\\" not in address
+    safe = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
     return address if safe and not parts_of.scheme and not parts_of.netloc else "/"

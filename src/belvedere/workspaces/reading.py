@@ -79,8 +79,9 @@ def as_text(stored: Stored, column: sql.Composable) -> sql.Composable:
         return _write("CASE WHEN {0} IS NOT NULL THEN left(format('%s', {0}), 500) END", column)
     if stored == "timestamptz":
         return _write("to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')", column)
-    return _write("left({}::text, {})", column, sql.Literal(_MOST_TEXT)) if stored != "text" else _write(
-        "{}::text", column)
+    # A value may be a gigabyte, and a view makes thousands of them from nothing: what is not shown must not come here.
+    # "C": patterns do not work with a tenant's own collation that takes different texts for equal.
+    return _write('left({}::text, {}) COLLATE "C"', column, sql.Literal(_MOST_TEXT))
 
 
 def _number(stored: Stored, column: sql.Composable) -> sql.Composable:
@@ -97,7 +98,9 @@ def _time(stored: Stored, column: sql.Composable) -> sql.Composable:
     if stored == "timestamptz":
         return _within(column)
     if stored in ("timestamp", "date"):
-        return _within(_write("({}::timestamp AT TIME ZONE 'UTC')", column))
+        # Before the cast: a date may lie beyond what a timestamp holds.
+        return _write(
+            "CASE WHEN {0} >= '1900-01-01' AND {0} < '2200-01-01' THEN {0}::timestamp AT TIME ZONE 'UTC' END", column)
     text = as_text(stored, column)
     return _write(
         "CASE WHEN {0} ~ {1} THEN replace({0}, ',', '.')::timestamptz "

@@ -104,3 +104,26 @@ def test_every_command_has_help_with_an_example(noun: str) -> None:
         shown = CliRunner().invoke(top, [noun, name, "--help"])
         assert shown.exit_code == 0, shown.output
         assert "Example: " in shown.output
+
+
+def test_a_schema_of_another_program_is_not_worked_on(belvedere, database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO schema_step (number, name) VALUES (9999, 'from the future')")
+    code, out, err = belvedere("tenant", "list")
+    assert (code, out) == (1, "")
+    assert "newer Belvedere (its schema has step 9999" in err
+    with database.transaction() as connection:
+        connection.execute(
+            "DELETE FROM schema_step WHERE number IN (9999, (SELECT max(number) FROM schema_step WHERE number < 9999))"
+        )
+    code, _, err = belvedere("tenant", "create", "alice")
+    assert code == 1
+    assert "older than this program" in err
+
+
+def test_nothing_is_deleted_where_there_is_nobody_to_ask(belvedere) -> None:
+    belvedere("tenant", "create", "alice", "--wait", "0")
+    code, _, err = belvedere("tenant", "delete", "alice")
+    assert code == 2
+    assert "--confirm 'alice'" in err
+    assert belvedere("tenant", "show", "alice")[0] == 0

@@ -129,10 +129,10 @@ class TenantStore:
         return found
 
     @contextmanager
-    def reader(self, store_id: UUID) -> Iterator[psycopg.Connection[Any]]:
+    def reader(self, store_id: UUID, /, *, within_s: float = 5) -> Iterator[psycopg.Connection[Any]]:
         assert store_id == self.facts.id
         self.reads += 1
-        options = "-c search_path=pg_catalog -c TimeZone=UTC -c statement_timeout=5s -c jit=off"
+        options = f"-c search_path=pg_catalog -c TimeZone=UTC -c statement_timeout={within_s}s -c jit=off"
         with psycopg.connect(self.reader_url, options=options, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute("SELECT 1")

@@ -8,6 +8,7 @@ from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.service import Dashboards
 from belvedere.kernel.actor import Actor
 from belvedere.workspaces.viewer.service import Viewer
+from belvedere.workspaces.viewer.store import TooLarge, run
 
 NAMES = [
     '"; drop table x; --',
@@ -70,6 +71,52 @@ def test_hostile_values_are_values(
         assert viewer.panel(actor, found.id, "endpoints", variables={"clock": name}).rows[0][0] == 1
 
 
+@pytest.mark.parametrize("query", [
+    "SELECT generate_series(1, 2000000000) AS a",
+    "SELECT repeat('x', 400) AS a, generate_series(1, 2000000000) AS b",
+])
+def test_what_is_too_large_to_draw_is_neither_held_nor_waited_for(query: str, tenant_store) -> None:
+    with psycopg.connect(tenant_store.writer_url) as connection:
+        with pytest.raises(TooLarge, match="Choose a shorter range"):
+            run(connection, sql.SQL(query).format())  # type: ignore[arg-type]
+        connection.rollback()
+        assert run(connection, sql.SQL("SELECT 1 AS a").format()) == [{"a": 1}]
+
+
+def _no_panel_fails(dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor) -> None:
+    dashboards.reconcile(tenant_store.facts.id)
+    [found] = dashboards.list(actor).items
+    assert found.state == DashboardState.READY
+    rows = viewer.layout(actor, found.id).rows
+    states = {viewer.panel(actor, found.id, panel.id).state for row in rows for panel in row.panels}
+    assert "ok" in states
+    assert "error" not in states
+
+
+def test_dates_beyond_every_calendar_are_left_out(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    tenant_store.write(
+        "CREATE TABLE odd AS SELECT CASE g WHEN 1 THEN date '5874897-01-01' WHEN 2 THEN date 'infinity' "
+        "ELSE date '2026-01-01' + g END AS day, g AS amount FROM generate_series(1, 30) AS g"
+    )
+    _no_panel_fails(dashboards, tenant_store, viewer, actor)
+
+
+def test_a_collation_that_takes_different_texts_for_equal_is_drawn(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    try:
+        tenant_store.write("CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server is built without ICU, so it has no such collations")
+    tenant_store.write(
+        "CREATE TABLE odd (at date, name text COLLATE loose, amount text COLLATE loose)",
+        "INSERT INTO odd SELECT date '2026-01-01' + g, 'run ' || g % 3, g FROM generate_series(1, 30) AS g",
+    )
+    _no_panel_fails(dashboards, tenant_store, viewer, actor)
+
+
 TROJANS = [
     "CREATE SEQUENCE canary",
     "CREATE TABLE caught (who text)",
@@ -128,6 +175,19 @@ def test_types_of_the_tenants_own_show_as_text(
     dashboards.reconcile(tenant_store.facts.id)
     shown = next(d for d in dashboards.list(actor).items if d.table == "t")
     assert viewer.panel(actor, shown.id, "first-rows").rows == [["e1", -1.0, "sad", "(1,x)", "c"]]
+
+
+def test_a_view_of_endless_texts_is_cut_before_it_leaves_the_server(
+    dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
+) -> None:
+    tenant_store.write("CREATE VIEW wide AS SELECT repeat('w', 1000000) AS note, g FROM generate_series(1, 20) g")
+    dashboards.reconcile(tenant_store.facts.id)
+    [found] = dashboards.list(actor).items
+    for row in viewer.layout(actor, found.id).rows:
+        for panel in row.panels:
+            cells = [cell for line in viewer.panel(actor, found.id, panel.id).rows for cell in line]
+            assert all(len(str(cell)) <= 500 for cell in cells)
+    assert "w" * 500 in viewer.panel(actor, found.id, "first-rows").rows[0]
 
 
 def test_an_error_is_the_databases_sentence_in_its_panel_only(

@@ -1,11 +1,9 @@
 """Dashboards follow tables: made, changed, gone and back, each said once."""
 
-import functools
-
 import pytest
 
-from belvedere.dashboards import postgres
 from belvedere.dashboards.model import DashboardState
+from belvedere.dashboards.patience import Patience
 from belvedere.dashboards.service import Dashboards
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database, rows
@@ -125,6 +123,7 @@ def test_why_tells_columns_scores_and_runner_up(dashboards: Dashboards, orfs, ac
 def test_every_relation_ends_in_a_state_with_a_sentence(
     dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:
+    dashboards._patience = Patience(look_s=0.3)
     wide = ", ".join(f"c{i} float8" for i in range(1600))
     tenant_store.write(
         "CREATE TABLE nothing ()",
@@ -139,12 +138,7 @@ def test_every_relation_ends_in_a_state_with_a_sentence(
         "CREATE MATERIALIZED VIEW copied AS SELECT 1.5 AS slack, 'e'::text AS endpoint",
         "CREATE TABLE parted (at timestamptz, n int) PARTITION BY RANGE (at)",
     )
-    monkeypatched = postgres.profile
-    try:
-        postgres.profile = functools.partial(monkeypatched, timeout_ms=300)
-        dashboards.reconcile(tenant_store.facts.id)
-    finally:
-        postgres.profile = monkeypatched
+    dashboards.reconcile(tenant_store.facts.id)
     found = {d.table: d for d in dashboards.list(actor).items}
     assert {name: d.state for name, d in found.items()} == {
         "nothing": "ready",
@@ -184,7 +178,7 @@ def test_a_table_being_written_keeps_its_dashboard(dashboards: Dashboards, orfs,
 
 
 def test_a_store_that_does_not_answer_is_tried_again(dashboards: Dashboards, orfs, actor: Actor) -> None:
-    def away(_store):
+    def away(_store, *, within_s: float):
         message = "The store does not answer."
         raise Later(message)
 

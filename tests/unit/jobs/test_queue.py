@@ -133,6 +133,11 @@ def test_operators_list_and_try_and_others_do_not(database: Database, queue: Job
         worker = store.open_worker(session)
         assert store.take(session, ["default"], worker, "here")["key"] == "0"
         assert queue.list(ALICE, state="working").items[0].key == "0"
+        pid = session.info.backend_pid
+    with database.transaction() as connection:
+        # A session that has said goodbye holds its locks until its process is gone.
+        while rows(connection, "SELECT FROM pg_locks WHERE pid = %s AND locktype = 'advisory'", [pid]):
+            pass
     assert queue.list(ALICE, state="working").items == [], "its session is gone, so nobody works on it"
     with pytest.raises(NotFound):
         queue.list(CHARLIE)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -28,6 +29,24 @@ def test_every_noun_is_there_and_says_what_it_does():
             command = belvedere.get_command(context, name)
             assert command is not None and command.help, name
             assert noun.help.endswith("."), name
+
+
+def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from leaves(below, f"{path} {name}")
+    else:
+        yield path, command
+
+
+def test_the_help_of_every_command_ends_with_an_example():
+    with click.Context(belvedere) as context:
+        for noun in NOUNS:
+            command = belvedere.get_command(context, noun)
+            assert command is not None
+            for path, leaf in leaves(command, noun):
+                assert (leaf.epilog or "").startswith("Example: "), path
+                assert "belvedere " in (leaf.epilog or ""), path
 
 
 def test_help_is_instant_because_no_noun_is_imported():
@@ -99,6 +118,32 @@ def test_a_value_that_does_not_parse_is_a_sentence(here, capsys, monkeypatch):
     monkeypatch.setenv("PORT", "eighty")
     assert run(["status"]) == 2
     assert "PORT='eighty' (from environment) must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("PORT=0", "from 1 to 65535"), ("PORT=99999", "from 1 to 65535"), ("BELVEDERE_POOL_SIZE=0", "at least 2"),
+    ("BELVEDERE_WATCH_INTERVAL_S=nan", "at least 0.05"), ("BELVEDERE_JOB_THREADS=-3", "at least 1"),
+    ("BELVEDERE_LOG_FORMAT=xml", "auto, human or json"), ("SAMPLE=perhaps", "1 or 0"),
+])
+def test_a_value_that_nothing_could_work_with_is_a_sentence(here, capsys, line, words):
+    Path(".env").write_text(line)
+    name, _, value = line.partition("=")
+    assert run(["status"]) == 2
+    assert f"{name}='{value}' (from .env) must be {words}" in capsys.readouterr().err
+
+
+def test_an_env_file_that_cannot_be_read_is_a_sentence(here, capsys, monkeypatch):
+    def refused(_path: Path) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied")
+
+    Path(".env").write_bytes(b"PORT=\xff\xfe")
+    assert run(["status"]) == 2
+    assert "is not text in UTF-8" in capsys.readouterr().err
+    monkeypatch.setattr("belvedere.kernel.settings.dotenv_values", refused)
+    assert run(["status"]) == 2
+    said = capsys.readouterr().err
+    assert f"The file {Path('.env').absolute()} cannot be read: permission denied" in said
+    assert "Traceback" not in said
 
 
 def test_a_reset_of_what_is_no_home_is_refused(here, capsys):

@@ -118,6 +118,8 @@ def test_a_server_that_is_away_is_a_sentence_without_the_password(tmp_path):
     with pytest.raises(Later, match=r"127\.0\.0\.1:9 does not answer") as caught:
         prepare(away)
     assert "hunter2" not in caught.value.detail
+    assert "Connection refused" in caught.value.detail
+    assert "Is the server running" not in caught.value.detail
 
 
 def test_what_is_no_url_is_a_sentence(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
 from belvedere.kernel.settings import Settings
 from belvedere.node.home import Home, State, disk_errors, locked, running, status, write_private
+from belvedere.node.reset import erase
 
 
 @pytest.fixture
@@ -69,3 +70,33 @@ def test_a_private_file_is_whole_and_private(tmp_path):
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_folder_with_other_things_does_not_become_a_home(tmp_path):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(Rejected, match=r"no home of Belvedere and not empty: it holds letters\.txt") as caught:
+        Home(tmp_path).prepare()
+    assert caught.value.problem == "home"
+    assert [one.name for one in tmp_path.iterdir()] == ["letters.txt"]
+
+
+def test_copied_keys_an_env_file_and_a_mounted_disk_may_become_a_home(tmp_path):
+    for name in ("keys", "lost+found"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".env").write_text("PORT=8090")
+    Home(tmp_path).prepare()
+    assert (tmp_path / "home.json").exists()
+
+
+def test_a_reset_leaves_what_is_not_belvederes(home):
+    settings = Settings(home=str(home.path), capture_dir="pictures/of/mine")
+    (home.path / "pictures" / "of" / "mine").mkdir(parents=True)
+    (home.path / "letters.txt").write_text("dear")
+    assert erase(settings) == ["letters.txt"]
+    assert [one.name for one in home.path.iterdir()] == ["letters.txt"]
+
+
+def test_a_reset_deletes_a_home_with_its_folder(home):
+    (home.path / "history").mkdir()
+    assert erase(Settings(home=str(home.path))) == []
+    assert not home.path.exists()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,19 @@ def test_a_taken_port_is_a_sentence(server):
     server.stop()
     with socket.create_server(("127.0.0.1", server.port)), pytest.raises(Conflict, match=f"Port {server.port}"):
         server.start()
+
+
+def test_a_server_that_does_not_start_on_a_full_disk_says_so(server, monkeypatch):
+    server.start()
+    server.stop()
+    (server.data / "postgresql.auto.conf").write_text("shared_buffers = 'none'\n")
+    with pytest.raises(Stuck, match="did not start"):
+        server.start()
+    usage = shutil.disk_usage(server.place)
+    monkeypatch.setattr("belvedere.node.postgres.shutil.disk_usage", lambda _path: usage._replace(free=0))
+    with pytest.raises(Stuck, match="is full") as caught:
+        server.start()
+    assert caught.value.problem == "disk-full"
 
 
 def test_data_of_another_major_version_is_a_sentence(server):

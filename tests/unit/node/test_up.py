@@ -47,6 +47,8 @@ def test_a_life_of_an_installation(shell: Any) -> None:
     now = state(shell)
     assert (now["state"], now["url"], now["version"]) == ("running", f"http://127.0.0.1:{shell.port}", "0.1.0")
     assert httpx2.get(now["url"], follow_redirects=True).status_code == 200
+    # Its runner is still starting; the answer waits for it, and for the tenant.
+    assert json.loads(shell.ok("tenant", "create", "dana", "--json"))["state"] == "ready"
     again = shell.run("up")
     assert again.returncode == 2
     assert "runs already" in again.stderr
@@ -123,6 +125,13 @@ def test_a_taken_port_is_one_sentence(shell: Any) -> None:
     assert done.stderr.startswith(f"error: Port {shell.port} on 127.0.0.1 is taken")
     assert f"try: PORT={shell.port + 1}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sealing_key_that_is_none_is_refused_before_anything_starts(shell: Any) -> None:
+    done = shell.run("up", BELVEDERE_MASTER_KEY="hello")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: BELVEDERE_MASTER_KEY does not hold a sealing key")
+    assert not shell.home.exists()
 
 
 def test_commands_on_an_installation_that_does_not_run_say_what_to_do(shell: Any) -> None:

@@ -36,7 +36,7 @@ class Clock:
 class Room:
     """The service and what surrounds it."""
 
-    def __init__(self, database: Database, folder: Path, workspace: FakeSlack) -> None:
+    def __init__(self, database: Database, folder: Path, workspace: FakeSlack, *, patience_s: float = 30) -> None:
         self.database = database
         self.workspace = workspace
         self.clock = Clock()
@@ -51,7 +51,8 @@ class Room:
         self.queue = JobQueue(database, REACTIONS)
         self.service = Notifications(
             database=database, queue=self.queue, history=self.history, pictures=self.pictures,
-            read_credential=lambda serial, key: self.credentials.get((serial, key)), open_slack=slack(workspace.url),
+            read_credential=lambda serial, key: self.credentials.get((serial, key)),
+            open_slack=slack(workspace.url, timeout_s=patience_s),
             slack_token=Secret(""), slack_channel="", now=self.clock,
         )
 
@@ -113,6 +114,14 @@ def workspace() -> Iterator[FakeSlack]:
 @pytest.fixture
 def room(database: Database, tmp_path: Path, workspace: FakeSlack) -> Iterator[Room]:
     made = Room(database, tmp_path, workspace)
+    yield made
+    made.history.close()
+
+
+@pytest.fixture
+def hasty_room(database: Database, tmp_path: Path, workspace: FakeSlack) -> Iterator[Room]:
+    """A room that does not wait long for an answer."""
+    made = Room(database, tmp_path, workspace, patience_s=1)
     yield made
     made.history.close()
 

@@ -75,6 +75,19 @@ def test_a_reset_after_slack_took_it_doubles_nothing(room, workspace, method) ->
     assert workspace.wrongs == []
 
 
+@pytest.mark.parametrize("method", FULL)
+@pytest.mark.parametrize("after", [False, True], ids=["not-taken", "taken"])
+def test_an_answer_that_comes_too_late_doubles_nothing(hasty_room, workspace, method, after) -> None:
+    late = workspace.fail(method, "late", after=after)
+    hasty_room.announce()
+    hasty_room.run()
+    assert hasty_room.only().state == "waiting" or method == "upload"
+    late.hold.set()
+    hasty_room.settle()
+    assert hasty_room.only().state == "sent"
+    assert (len(workspace.posted), len(workspace.shared)) == (1, 1)
+
+
 def test_where_slack_cannot_be_asked_the_doubt_is_stated(room, workspace) -> None:
     workspace.scopes -= {"channels:history", "files:read"}
     workspace.fail("chat.postMessage", "reset", after=True)

@@ -123,18 +123,23 @@ class Room:
         return [row["key"] for row in found]
 
     def run(self) -> int:
-        """Run the captures and deliveries that are due, once each; return how many."""
+        """Run what is due, once each, changes first; return how many."""
+        work = {
+            "previews.open": self.service.changed, "previews.capture": self.service.capture,
+            "notifications.deliver": self.messages.deliver,
+        }
+        return sum(self._run(names, work) for names in (["previews.open"], [*work][1:]))
+
+    def _run(self, names: list[str], work: dict[str, Callable[[str], None]]) -> int:
         with self.database.transaction() as connection:
             due = connection.execute(
-                "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' "
-                "AND task_name IN ('previews.capture', 'notifications.deliver') "
+                "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' AND task_name = ANY(%s) "
                 "AND coalesce(scheduled_at, now()) <= now() + make_interval(secs => %s) "
                 "RETURNING task_name, args->>'key' AS key",
-                [self.ahead.total_seconds()],
+                [names, self.ahead.total_seconds()],
             ).fetchall()
         for job in due:
-            run = self.service.capture if job["task_name"] == "previews.capture" else self.messages.deliver
-            run(job["key"])
+            work[job["task_name"]](job["key"])
         return len(due)
 
     def settle(self) -> None:

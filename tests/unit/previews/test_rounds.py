@@ -68,6 +68,17 @@ def test_a_change_during_a_capture_leads_to_another(room, camera) -> None:
     assert room.told() == 1
 
 
+def test_tenants_take_turns(room, camera) -> None:
+    for _ in range(5):
+        room.dashboard(ALICE)
+    for _ in range(2):
+        room.dashboard(CHARLIE)
+    room.settle()
+    with room.database.transaction() as connection:
+        found = connection.execute("SELECT tenant_id FROM preview ORDER BY captured_at").fetchall()
+    assert [row["tenant_id"] for row in found] == [ALICE, CHARLIE, ALICE, CHARLIE, ALICE, ALICE, ALICE]
+
+
 def test_capture_now_takes_a_picture_of_an_unchanged_dashboard(room, camera) -> None:
     dashboard = room.dashboard()
     room.settle()

@@ -55,6 +55,9 @@ REACHES_FURTHER = [
     "SET SESSION AUTHORIZATION postgres",
     "SET ROLE belvedere",
     "SET temp_file_limit = -1",
+    "SET log_min_messages = debug5",
+    "ALTER ROLE CURRENT_USER SET log_min_messages = debug5",
+    "ALTER ROLE CURRENT_USER RESET log_min_messages",
     "ALTER ROLE CURRENT_USER SET temp_file_limit = -1",
     "ALTER ROLE CURRENT_USER CONNECTION LIMIT -1",
     "ALTER ROLE CURRENT_USER CREATEDB",
@@ -379,6 +382,18 @@ def test_a_query_that_will_not_end_is_ended(world: Any, pair: tuple[Any, Any], m
         left = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%public.trap()%%' AND pid <> pg_backend_pid()"
         while connection.execute(left).fetchone() != (0,):
             pass
+
+
+@pytest.mark.parametrize("login", ["writer", "reader"])
+def test_nothing_that_bob_raises_reaches_the_servers_log(world: Any, pair: tuple[Any, Any], login: str) -> None:
+    _, bob = pair
+    with getattr(world, login)(bob) as session:
+        assert session.execute("SHOW log_min_messages").fetchone() == ("fatal",)
+        session.execute("SET client_min_messages = log")
+        heard: list[str] = []
+        session.add_notice_handler(lambda notice: heard.append(str(notice.message_primary)))
+        session.execute("DO $$ BEGIN RAISE LOG 'bob fills the disk'; END $$")
+    assert heard == ["bob fills the disk"]
 
 
 def test_the_limits_of_a_tenants_login_hold(world: Any, pair: tuple[Any, Any]) -> None:

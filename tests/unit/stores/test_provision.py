@@ -310,7 +310,7 @@ def test_a_prepared_server_leaves_nothing_open_and_another_says_what_it_leaves(w
 def test_without_a_superuser_everything_works_that_can(world: Any) -> None:
     with world.superuser() as connection:
         connection.execute("ALTER DATABASE belvedere_template IS_TEMPLATE false")
-        connection.execute("REVOKE SET ON PARAMETER temp_file_limit FROM belvedere")
+        connection.execute("REVOKE SET ON PARAMETER temp_file_limit, log_min_messages FROM belvedere")
         connection.execute("REVOKE pg_signal_backend FROM belvedere")
     try:
         alice = world.tenant("alice")

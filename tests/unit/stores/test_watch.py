@@ -118,6 +118,7 @@ def test_a_table_that_loads_in_an_open_transaction_waits_for_its_end(world: Any,
     eyes.until(lambda: eyes.state("run") is RelationState.EMPTY)
     with flow.transaction():
         flow.execute("INSERT INTO run SELECT generate_series(1, 1000)")
+        eyes.until(lambda: eyes.state("run") is RelationState.LOADING)
         for _ in range(4):
             eyes.watch.look()
         assert eyes.state("run") is RelationState.LOADING
@@ -236,6 +237,19 @@ def test_a_watcher_that_starts_anew_knows_what_changed_meanwhile(world: Any, eye
     eyes.until(eyes.stable("comes"))
     assert set(eyes.seen()) == {"stays", "comes"}
     assert eyes.watch.missed == 0
+
+
+def test_rows_are_told_before_the_server_has_counted_them(eyes: Eyes, flow: Any) -> None:
+    flow.execute("CREATE TABLE run AS SELECT generate_series(1, 100) AS a")
+    eyes.until(eyes.stable("run"))
+    flow.close()  # what a session counted is known to all when it ends at the latest
+
+    def told() -> bool:
+        eyes.watch.close()
+        eyes.watch.look()
+        return eyes.seen()["run"].rows_estimate == 100
+
+    eyes.until(told)
 
 
 def test_a_tenant_that_holds_its_table_locked_stops_nobody(world: Any, eyes: Eyes, flow: Any) -> None:

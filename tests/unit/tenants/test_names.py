@@ -47,6 +47,10 @@ def test_another_name_is_refused_with_the_reason(name: str, said: str) -> None:
     assert refused.value.field == "name"
 
 
+def test_full_width_letters_are_the_plain_ones() -> None:
+    assert name_key("\uff41nna") == name_key("Anna")
+
+
 @given(st.text(max_size=60))
 def test_every_name_is_either_refused_or_fits_a_database_name(name: str) -> None:
     try:

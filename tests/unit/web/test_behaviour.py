@@ -117,7 +117,8 @@ def test_a_message_raised_by_anybody_stands_on_every_page_until_dismissed(dana: 
 
 
 def test_going_back_never_leads_elsewhere(dana: Browser) -> None:
-    for address in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+    split = "/a\r\nSet-Cookie: b=c"
+    for address in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", split):
         assert dana.post("/theme", back=address).headers["Location"] == "/"
 
 

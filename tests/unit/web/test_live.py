@@ -168,6 +168,64 @@ def test_many_open_pages_cost_no_threads(services: Services, cookie: str) -> Non
     _run(services, scene)
 
 
+def test_a_body_that_dawdles_holds_no_thread_and_is_given_up(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BODY_S", 1.0)
+
+    async def scene(portal: Portal) -> None:
+        slow = [_Sender(portal, None) for _ in range(services.settings.web_threads + 4)]
+        whole = _Sender(portal, b"name=dana&password=wrong")
+        assert await whole.status() == 401
+        assert not any(one.is_answered for one in slow)
+        assert {await one.status() for one in slow} == {408}
+
+    _run(services, scene)
+
+
+def test_a_body_that_says_it_is_too_long_is_refused_before_it_comes(services: Services) -> None:
+    async def scene(portal: Portal) -> None:
+        asked = _Sender(portal, None, length=services.settings.max_body_bytes + 1)
+        assert await asked.status() == 413
+
+    _run(services, scene)
+
+
+class _Sender:
+    """Signs in with a body that is sent at once, or begun and never ended."""
+
+    def __init__(self, portal: Portal, body: bytes | None, *, length: int | None = None) -> None:
+        headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/x-www-form-urlencoded")]
+        headers.append((b"content-length", str(length or len(body or b"xx")).encode()))
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+            "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "root_path": "", "headers": headers,
+            "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
+        }  # fmt: skip
+        self._events = [{"type": "http.request", "body": body or b"x", "more_body": body is None}]
+        self._answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(portal(scope, self._receive, self._send))
+
+    @property
+    def is_answered(self) -> bool:
+        return self._answer.done()
+
+    async def status(self) -> int:
+        status = await asyncio.wait_for(self._answer, 10)
+        await asyncio.wait_for(self._task, 10)
+        return status
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._events:
+            return self._events.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._answer.set_result(message["status"])
+
+
 def test_a_busy_topic_is_told_at_most_every_two_seconds() -> None:
     async def scene() -> None:
         stream = Stream(frozenset({"attention", "tenant.1"}))

@@ -13,12 +13,12 @@ from psycopg.conninfo import make_conninfo
 
 from belvedere.kernel.failpoints import failpoint
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Goes up when the statements below change; the template's comment carries the one it was closed by."""
 
 MARK: Final = "belvedere template "
 
-SUPERUSER_PARAMETERS: Final = ("temp_file_limit",)
+SUPERUSER_PARAMETERS: Final = ("temp_file_limit", "log_min_messages")
 """Settings of a role that only a superuser may give, unless this right was passed on (PostgreSQL 15 and newer)."""
 
 SHARED_RELATIONS: Final[LiteralString] = """

@@ -106,7 +106,10 @@ WITH RECURSIVE wanted AS (
         JOIN pg_class c ON c.oid = i.inhrelid
 )
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
-    c.relispopulated AS populated, c.reltuples::float8 AS tuples,
+    c.relispopulated AS populated,
+    -- Before the first ANALYZE, minutes after a load, the counters of what was inserted and deleted know better.
+    CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8
+        WHEN c.relkind IN ('r', 'm') THEN nullif(pg_stat_get_live_tuples(c.oid), 0)::float8 END AS tuples,
     coalesce(has_table_privilege(to_regrole(%(reader)s), c.oid, 'SELECT'), false)
         AND coalesce(has_schema_privilege(to_regrole(%(reader)s), n.oid, 'USAGE'), false) AS readable,
     CASE WHEN NOT %(sizes)s OR c.oid = ANY(%(locked)s::oid[]) THEN NULL
@@ -239,6 +242,6 @@ def _seen(row: DictRow) -> Seen:
     return Seen(
         oid=row["oid"], schema=row["schema"], name=row["name"], kind=_KINDS[row["kind"]],
         columns=tuple(Column(*column) for column in row["columns"]), populated=row["populated"],
-        rows_estimate=int(row["tuples"]) if row["tuples"] >= 0 else None, size_bytes=row["size_bytes"],
+        rows_estimate=None if row["tuples"] is None else int(row["tuples"]), size_bytes=row["size_bytes"],
         readable=row["readable"],
     )

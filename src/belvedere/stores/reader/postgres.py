@@ -79,14 +79,19 @@ class Readers:
         self._lock = threading.Lock()
 
     @contextmanager
-    def session(self, store: UUID, door: Callable[[], Door]) -> Iterator[Connection]:
+    def session(
+        self, store: UUID, door: Callable[[], Door], *, within_s: float | None = None
+    ) -> Iterator[Connection]:
         """Give a connection of the store's reader inside a read-only transaction, rolled back at the end.
+
+        `within_s` makes the longest statement shorter, and the time after which the session is ended with it.
 
         Raises:
             TooMany: all of the store's sessions are busy.
             Later: its server is away, or the session was ended because it took too long.
         """
         turn = self._turn(store)
+        longest_s = self._timeout_s if within_s is None else min(within_s, self._timeout_s)
         if not turn.acquire(timeout=_WAIT_S):
             message = "Too many queries of this store run at once."
             raise TooMany(message, retry_in_s=2.0)
@@ -94,12 +99,12 @@ class Readers:
             place = self._door(store, door)
             connection = self._take(store, place)
             ended = threading.Event()
-            guard = threading.Timer(self._timeout_s + _GRACE_S, _end, [connection, place, ended])
+            guard = threading.Timer(longest_s + _GRACE_S, _end, [connection, place, ended])
             guard.daemon = True
             guard.start()
             try:
                 with _translated(place, ended):
-                    _begin(connection, self._timeout_s)
+                    _begin(connection, longest_s)
                     yield connection
             finally:
                 guard.cancel()
@@ -180,7 +185,7 @@ class Readers:
             one.connection.close()
 
 
-def _begin(connection: Connection, timeout_s: int) -> None:
+def _begin(connection: Connection, timeout_s: float) -> None:
     """Begin the transaction and say everything again: DISCARD ALL goes back to the session's start, this is surer."""
     connection.autocommit = False
     connection.read_only = True
@@ -188,7 +193,7 @@ def _begin(connection: Connection, timeout_s: int) -> None:
         "SELECT set_config('search_path', 'pg_catalog', true), set_config('statement_timeout', %s, true), "
         "set_config('lock_timeout', '2s', true), set_config('TimeZone', 'UTC', true), "
         "set_config('idle_in_transaction_session_timeout', '30s', true), set_config('row_security', 'on', true)",
-        [f"{timeout_s}s"],
+        [f"{round(timeout_s * 1000)}ms"],
     )
 
 

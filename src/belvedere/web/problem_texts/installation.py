@@ -166,4 +166,10 @@ INSTALLATION: Final = {
         "This program does not start.",
         "Start the newer program, or restore a backup made by this one.",
     ),
+    "older-schema": Problem(
+        "The database is older than the program",
+        "The program was updated and has not been started since, or nothing has been set up there yet.",
+        "Nothing was changed. A start brings the database up to date.",
+        "`belvedere up`; with a server of your own also `belvedere init-db`.",
+    ),
 }

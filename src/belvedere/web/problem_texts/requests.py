@@ -49,6 +49,12 @@ REQUESTS: Final = {
         "Nothing was read.",
         "Send less at a time, or raise the setting.",
     ),
+    "answer-too-large": Problem(
+        "The answer is too large to draw",
+        "A panel's query has more than 25,000 rows, or more than 16 million characters of text.",
+        "The panel says so instead of showing a part as if it were all. Other panels are drawn.",
+        "Choose a shorter time range or fewer values, or write an aggregated table.",
+    ),
     "later": Problem(
         "It cannot be done right now",
         "Something it needs is away or busy.",

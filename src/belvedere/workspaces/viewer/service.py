@@ -133,7 +133,7 @@ class Viewer:
                     if store.is_lost(error):
                         raise
                     return data.failed(panel, store.words(error))
-        except (psycopg.Error, Later, TooMany, NotFound) as error:
+        except (psycopg.Error, Later, TooMany, NotFound, store.TooLarge) as error:
             return data.failed(panel, store.words(error) if isinstance(error, psycopg.Error) else error.detail)
 
     def _drawn(
@@ -189,7 +189,7 @@ class Viewer:
             with self._readers.reader(shown.store_id) as connection:
                 values = self._values(connection, shown, chosen)
                 return [self._variable(connection, shown, v, values) for v in shown.model.variables]
-        except (psycopg.Error, Later, TooMany, NotFound):
+        except (psycopg.Error, Later, TooMany, NotFound, store.TooLarge):
             return [
                 ViewVariable(v.name, v.label, list(v.options), chosen.get(v.name, v.default))
                 for v in shown.model.variables
