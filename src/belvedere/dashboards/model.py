@@ -9,6 +9,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from belvedere.dashboards.classify import Candidate, Classification, MatchedColumn
+from belvedere.dashboards.template import find
+from belvedere.kernel.errors import Rejected
 from belvedere.workspaces.model import Model
 from belvedere.workspaces.viewer.model import PanelData, ViewLayout
 
@@ -81,3 +83,21 @@ class Why:
     override: str = ""
     override_reason: str = ""
     override_by: str = ""
+
+    def must_allow(self, template: str, reason: str) -> None:
+        """Check that a person may choose another template for this table, and says why.
+
+        Raises:
+            Rejected: there is no such template, the table lacks what it needs, or the reason is empty.
+        """
+        claim = next((one for one in self.candidates if one.template == template), None)
+        if claim is None or find(template) is None:
+            message = f"There is no template `{template[:60]}`."
+            raise Rejected(message, field="template")
+        if claim.missing:
+            missing = ", ".join(claim.missing)
+            message = f"`{template}` needs {missing}, which this table does not have."
+            raise Rejected(message, field="template")
+        if not reason.strip():
+            message = "Enter a reason. Others see it here."
+            raise Rejected(message, field="reason")

@@ -17,7 +17,6 @@ from belvedere.dashboards import store
 from belvedere.dashboards.look import Looked, Seen, fingerprint, look
 from belvedere.dashboards.model import Dashboard, DashboardState, Why
 from belvedere.dashboards.patience import Patience
-from belvedere.dashboards.template import check_override
 from belvedere.dashboards.to_grafana import to_grafana
 from belvedere.dashboards.to_view import to_view
 from belvedere.dashboards.turns import Turns, worst_last
@@ -171,7 +170,7 @@ class Dashboards:
         actor.must(Role.EDITOR, current.tenant_id)
         why = self.why(actor, current.id)
         if template:
-            check_override(why, template, reason)
+            why.must_allow(template, reason)
         with (
             self._history.action(
                 actor, "dashboard.override", current.title, tenant=current.tenant_id, template=template,

@@ -13,8 +13,6 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from belvedere.dashboards.model import Why
-from belvedere.kernel.errors import Rejected
 from belvedere.workspaces.model import Panel, Read, Row, Rule, UnitRule, Variable
 
 
@@ -142,22 +140,3 @@ def catalogue() -> tuple[Template, ...]:
 def find(name: str) -> Template | None:
     """Find a template by its name."""
     return next((template for template in catalogue() if template.template == name), None)
-
-
-def check_override(why: Why, template: str, reason: str) -> None:
-    """Let a person choose another template for a table, with a reason.
-
-    Raises:
-        Rejected: there is no such template, the table lacks what it needs, or the reason is empty.
-    """
-    claim = next((one for one in why.candidates if one.template == template), None)
-    if claim is None or find(template) is None:
-        message = f"There is no template `{template[:60]}`."
-        raise Rejected(message, field="template")
-    if claim.missing:
-        missing = ", ".join(claim.missing)
-        message = f"`{template}` needs {missing}, which this table does not have."
-        raise Rejected(message, field="template")
-    if not reason.strip():
-        message = "Enter a reason. Others see it here."
-        raise Rejected(message, field="reason")

@@ -247,9 +247,10 @@ class Settings(GrafanaSettings):
 
 
 def described() -> list[Described]:
-    """Return the table: one row a setting, in the order of the source."""
+    """Return the table: one row a setting, in the order of the source, Grafana's at the end."""
     rows = []
-    for one in fields(Settings):
+    grafana = {one.name for one in fields(GrafanaSettings)}
+    for one in sorted(fields(Settings), key=lambda one: one.name in grafana):
         meta = one.metadata
         if not meta:
             continue
