@@ -14,7 +14,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.answers import Made, Member, Membership, User
 from belvedere.workspaces.grafana.api import Grafana, Unsure
-from belvedere.workspaces.grafana.model import Kind, WantedAccount
+from belvedere.workspaces.grafana.model import Kind, Seat, WantedAccount
 from belvedere.workspaces.grafana.plan import Deed
 
 PASSWORD: Final = "_grafana_password"  # noqa: S105  (a name)
@@ -26,12 +26,12 @@ _OK: Final = frozenset({200, 201})
 class Accounts:
     """The default user of one tenant."""
 
-    def __init__(self, *, grafana: Grafana, database: Database, credentials: Credentials, tenant: int) -> None:
+    def __init__(self, *, grafana: Grafana, database: Database, credentials: Credentials, seat: Seat) -> None:
         """Take what it needs."""
         self._grafana = grafana
         self._database = database
         self._credentials = credentials
-        self._tenant = tenant
+        self._seat = seat
 
     def put(self, deed: Deed, number: int) -> None:
         """Make the user, or find it, and give it its role in this organisation and no other."""
@@ -44,7 +44,7 @@ class Accounts:
         with self._database.transaction() as connection:
             # An account that somebody else made is never deleted, so its number is not kept.
             store.put(
-                connection, self._tenant, Kind.ACCOUNT, account.login, number=0 if account.existing else user
+                connection, self._seat, Kind.ACCOUNT, account.login, number=0 if account.existing else user
             )
 
     def drop(self, deed: Deed, number: int) -> None:
@@ -58,7 +58,7 @@ class Accounts:
                 self._grafana.ask(requests.remove_organisation_user(number, deed.number), 400, 404)
         failpoint("workspaces.grafana.account-dropped")
         with self._database.transaction() as connection:
-            store.drop(connection, self._tenant, Kind.ACCOUNT, deed.key)
+            store.drop(connection, self._seat, Kind.ACCOUNT, deed.key)
 
     def _existing(self, account: WantedAccount) -> int:
         found = self._grafana.ask(requests.user_named(account.login), 404)
@@ -85,7 +85,7 @@ class Accounts:
         if found.status in _OK:
             user = found.read(User)
             with self._database.transaction() as connection:
-                record = store.record(connection, self._tenant, Kind.ACCOUNT, account.login)
+                record = store.record(connection, self._seat, Kind.ACCOUNT, account.login)
             ours = record is not None and record.number == user.id
             # Nobody but Belvedere knows the sealed password: who signs in with it is the user that a crash left here.
             if ours or self._grafana.is_login(account.login, password):
@@ -97,10 +97,10 @@ class Accounts:
     def _password(self) -> Secret:
         """Return the password of the user that is to be made: sealed before Grafana learns it."""
         with self._database.transaction() as connection:
-            kept = self._credentials.read_in(connection, self._tenant, PASSWORD)
+            kept = self._credentials.read_in(connection, self._seat.tenant, PASSWORD)
             if not kept:
                 kept = Secret(secrets.token_urlsafe(18))
-                self._credentials.keep(connection, self._tenant, PASSWORD, kept)
+                self._credentials.keep(connection, self._seat.tenant, PASSWORD, kept)
         return kept
 
     def _settle(self, account: WantedAccount, user: int, number: int) -> None:

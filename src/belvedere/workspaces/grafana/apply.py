@@ -26,7 +26,7 @@ from belvedere.workspaces.grafana.answers import (
     SourceMade,
 )
 from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
-from belvedere.workspaces.grafana.model import CAPTURE, RELEASED, Desired, Kind, RecordState, WantedSource
+from belvedere.workspaces.grafana.model import CAPTURE, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.plan import VIEWER, Deed, Do, is_foreign_source
 
@@ -52,7 +52,7 @@ class Hands:
 
     def __init__(
         self, *, grafana: Grafana, database: Database, credentials: Credentials, logins: Logins, desired: Desired,
-        tenant: int,
+        seat: Seat,
     ) -> None:
         """Take what it needs."""
         self._grafana = grafana
@@ -60,8 +60,8 @@ class Hands:
         self._credentials = credentials
         self._logins = logins
         self._desired = desired
-        self._tenant = tenant
-        self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, tenant=tenant)
+        self._seat = seat
+        self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
             Do.MARK: self._mark, Do.RENAME: self._rename, Do.JOIN: self._join, Do.FOLDER: self._folder,
             Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: self._capture,
@@ -96,7 +96,7 @@ class Hands:
 
     def _number(self) -> int:
         with self._database.transaction() as connection:
-            known = store.place(connection, self._tenant)
+            known = store.place(connection, self._seat)
         return known.organisation if known else 0
 
     # The organisation
@@ -104,7 +104,7 @@ class Hands:
     def _organisation(self, *, again: bool) -> None:
         name, url = self._desired.organisation, self._grafana.url
         with self._database.transaction() as connection:
-            store.ask_for(connection, self._tenant, url, name)
+            store.ask_for(connection, self._seat, url, name)
         failpoint("workspaces.grafana.organisation-asked")
         answer = self._grafana.ask(requests.create_organisation(name), 409)
         made = answer.read(OrganisationMade).org_id if answer.status in _OK else 0
@@ -120,7 +120,7 @@ class Hands:
             if one.address.address1 == self._desired.mark or (again and not one.address.address1):
                 return one.id
             with self._database.transaction() as connection:
-                store.unask(connection, self._tenant)
+                store.unask(connection, self._seat)
         message = "The organisation appeared at the same moment. It is looked at again."
         raise Changed(message, retry_in_s=1.0)
 
@@ -130,14 +130,14 @@ class Hands:
             self._grafana.ask(requests.mark_organisation(number, desired.mark))
             failpoint("workspaces.grafana.organisation-marked")
         with self._database.transaction() as connection:
-            store.found(connection, self._tenant, self._grafana.url, desired.organisation, number)
+            store.found(connection, self._seat, self._grafana.url, desired.organisation, number)
 
     def _rename(self, _deed: Deed, number: int) -> None:
         answer = self._grafana.ask(requests.rename_organisation(number, self._desired.organisation), 400, 409)
         if answer.status not in _OK:
             raise taken(self._desired.organisation, "organisation")
         with self._database.transaction() as connection:
-            store.found(connection, self._tenant, self._grafana.url, self._desired.organisation, number)
+            store.found(connection, self._seat, self._grafana.url, self._desired.organisation, number)
 
     def _join(self, _deed: Deed, number: int) -> None:
         """Make the administrator a member: it takes effect at once. 409 says that it is one already."""
@@ -172,7 +172,7 @@ class Hands:
         self._another_second(source)
         body = self._source_body(source, number)
         with self._database.transaction() as connection:
-            store.begin(connection, self._tenant, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
+            store.begin(connection, self._seat, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
         made: Source | None = None
         if not deed.version:
             answer = self._grafana.ask(requests.create_source(body), 409, organisation=number)
@@ -183,7 +183,7 @@ class Hands:
             raise taken(source.name, "data source")
         with self._database.transaction() as connection:
             store.put(
-                connection, self._tenant, Kind.SOURCE, source.key, uid=made.uid, version=made.version,
+                connection, self._seat, Kind.SOURCE, source.key, uid=made.uid, version=made.version,
                 digest=source.seal,
             )
 
@@ -204,7 +204,7 @@ class Hands:
 
     def _another_second(self, source: WantedSource) -> None:
         with self._database.transaction() as connection:
-            age = store.age_s(connection, self._tenant, Kind.SOURCE, source.key)
+            age = store.age_s(connection, self._seat, Kind.SOURCE, source.key)
         if age < _SAME_SECOND_S:
             self._grafana.pause(_SAME_SECOND_S - age)
 
@@ -222,7 +222,7 @@ class Hands:
         if board is None:
             return
         with self._database.transaction() as connection:
-            store.begin(connection, self._tenant, Kind.BOARD, deed.key, uid=board.uid, digest=board.digest)
+            store.begin(connection, self._seat, Kind.BOARD, deed.key, uid=board.uid, digest=board.digest)
         document = {**board.document, "id": None, "version": deed.version}
         request = requests.put_board(document, deed.folder_uid, "Belvedere")
         answer = self._grafana.ask(request, 400, 404, 412, organisation=number)
@@ -247,7 +247,7 @@ class Hands:
             return
         with self._database.transaction() as connection:
             store.put(
-                connection, self._tenant, Kind.BOARD, deed.key, uid=deed.board.uid, version=version,
+                connection, self._seat, Kind.BOARD, deed.key, uid=deed.board.uid, version=version,
                 digest=deed.board.digest, state=state,
             )
 
@@ -257,9 +257,9 @@ class Hands:
             self._note_board(deed, deed.version)
             return
         with self._database.transaction() as connection:
-            if not store.set_state(connection, self._tenant, Kind.BOARD, deed.key, RecordState.BY_HAND):
+            if not store.set_state(connection, self._seat, Kind.BOARD, deed.key, RecordState.BY_HAND):
                 store.put(
-                    connection, self._tenant, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND
+                    connection, self._seat, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND
                 )
             failpoint("workspaces.grafana.hold.before-commit")
 
@@ -273,7 +273,7 @@ class Hands:
         if not fresh:
             self._grafana.ask(requests.change_service_account(account, CAPTURE, VIEWER), organisation=number)
         with self._database.transaction() as connection:
-            store.put(connection, self._tenant, Kind.CAPTURE, "main", number=account)
+            store.put(connection, self._seat, Kind.CAPTURE, "main", number=account)
 
     def _service_account(self, number: int) -> int:
         listed = self._grafana.ask(requests.service_accounts(), organisation=number).read(ServiceAccounts)
@@ -282,7 +282,7 @@ class Hands:
     def _keys(self, _deed: Deed, _number: int) -> None:
         with self._database.transaction() as connection:
             for source in self._desired.sources:
-                self._credentials.provide(connection, self._tenant, key_of(source.key), Secret(source.uid))
+                self._credentials.provide(connection, self._seat.tenant, key_of(source.key), Secret(source.uid))
             failpoint("workspaces.grafana.keys.before-commit")
 
     # Taking away
@@ -291,7 +291,7 @@ class Hands:
         self._grafana.ask(requests.delete_board(deed.uid), 404, organisation=number)
         failpoint("workspaces.grafana.board-dropped")
         with self._database.transaction() as connection:
-            store.drop(connection, self._tenant, Kind.BOARD, deed.key)
+            store.drop(connection, self._seat, Kind.BOARD, deed.key)
 
     def _drop_folder(self, deed: Deed, number: int) -> None:
         self._grafana.ask(requests.delete_folder(deed.uid), 404, organisation=number)
@@ -301,7 +301,7 @@ class Hands:
         self._grafana.ask(requests.delete_source(deed.uid), 404, organisation=number)
         failpoint("workspaces.grafana.source-dropped")
         with self._database.transaction() as connection:
-            store.drop(connection, self._tenant, Kind.SOURCE, deed.key)
+            store.drop(connection, self._seat, Kind.SOURCE, deed.key)
 
     def _drop_capture(self, _deed: Deed, number: int) -> None:
         """Look first: Grafana answers 500 when there is none."""
@@ -323,7 +323,7 @@ class Hands:
 
     def _forget(self, _deed: Deed, _number: int) -> None:
         with self._database.transaction() as connection:
-            store.forget(connection, self._tenant)
+            store.forget(connection, self._seat)
             failpoint("workspaces.grafana.forget.before-commit")
 
 

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from belvedere.workspaces.grafana.answers import Folder, Source
+from belvedere.workspaces.tiers import Tier
 
 OWN_UID: Final = re.compile(r"^b[0-9a-f]{32}$")
 """How every uid that Belvedere chooses looks: 33 characters of the 40 that Grafana allows."""
@@ -26,6 +27,13 @@ MOST_DIGESTS: Final = 20
 _LONGEST_NAME: Final = 190
 
 
+class Seat(NamedTuple):
+    """A tenant's place in one tier: what was made is written down for each, since a move has two for a while."""
+
+    tenant: int
+    tier: Tier
+
+
 class Kind(StrEnum):
     """What is written down about a Grafana."""
 
@@ -34,6 +42,7 @@ class Kind(StrEnum):
     BOARD = "board"
     ACCOUNT = "account"
     CAPTURE = "capture"
+    TEAM = "team"
 
 
 class RecordState(StrEnum):

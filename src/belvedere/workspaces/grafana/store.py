@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 
 from belvedere.kernel.db import Connection, one, rows
-from belvedere.workspaces.grafana.model import MOST_DIGESTS, Kind, Known, Record, Records, RecordState
+from belvedere.workspaces.grafana.model import MOST_DIGESTS, Kind, Known, Record, Records, RecordState, Seat
 
 _LOCK: Final = 0x67726166
 
@@ -29,147 +29,156 @@ def hold(session: Connection, tenant: int, wait_ms: int) -> bool:
     return True
 
 
-def place(connection: Connection, tenant: int) -> Known | None:
+def place(connection: Connection, seat: Seat) -> Known | None:
     """Return what is known of the tenant's organisation."""
     row = one(
         connection,
-        "SELECT url, organisation_name, organisation, asked_at FROM grafana_workspace WHERE tenant_id = %s", [tenant],
+        "SELECT url, organisation_name, organisation, asked_at FROM grafana_workspace "
+        "WHERE tenant_id = %s AND tier = %s", [*seat],
     )
     if row is None:
         return None
     return Known(row["url"], row["organisation_name"], row["organisation"] or 0, row["asked_at"] is not None)
 
 
-def ask_for(connection: Connection, tenant: int, url: str, name: str) -> None:
+def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
     """Write down that an organisation of this name is about to be made. What was known of another one is dropped."""
-    connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND kind <> 'board'", [tenant])
+    connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND tier = %s AND kind <> 'board'", [*seat])
     connection.execute(
-        "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, asked_at) "
-        "SELECT serial, %(url)s, %(name)s, now() FROM tenant WHERE serial = %(tenant)s ON CONFLICT (tenant_id) DO "
-        "UPDATE SET url = excluded.url, organisation_name = excluded.organisation_name, organisation = NULL, "
+        "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, asked_at) "
+        "SELECT serial, %(tier)s, %(url)s, %(name)s, now() FROM tenant WHERE serial = %(tenant)s "
+        "ON CONFLICT (tenant_id, tier) DO UPDATE SET url = excluded.url, "
+        "organisation_name = excluded.organisation_name, organisation = NULL, "
         "asked_at = now()",
-        {"tenant": tenant, "url": url, "name": name},
+        {"tenant": seat.tenant, "tier": seat.tier, "url": url, "name": name},
     )
 
 
-def found(connection: Connection, tenant: int, url: str, name: str, organisation: int) -> None:
+def found(connection: Connection, seat: Seat, url: str, name: str, organisation: int) -> None:
     """Write down which organisation is the tenant's."""
     connection.execute(
-        "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, organisation) "
-        "SELECT serial, %(url)s, %(name)s, %(number)s FROM tenant WHERE serial = %(tenant)s ON CONFLICT (tenant_id) "
-        "DO UPDATE SET url = excluded.url, organisation_name = excluded.organisation_name, "
-        "organisation = excluded.organisation",
-        {"tenant": tenant, "url": url, "name": name, "number": organisation},
+        "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, organisation) "
+        "SELECT serial, %(tier)s, %(url)s, %(name)s, %(number)s FROM tenant WHERE serial = %(tenant)s "
+        "ON CONFLICT (tenant_id, tier) DO UPDATE SET url = excluded.url, "
+        "organisation_name = excluded.organisation_name, organisation = excluded.organisation",
+        {"tenant": seat.tenant, "tier": seat.tier, "url": url, "name": name, "number": organisation},
     )
 
 
-def forget(connection: Connection, tenant: int) -> None:
+def forget(connection: Connection, seat: Seat) -> None:
     """Drop all that is known of the tenant's organisation."""
-    connection.execute("DELETE FROM grafana_workspace WHERE tenant_id = %s", [tenant])
+    connection.execute("DELETE FROM grafana_workspace WHERE tenant_id = %s AND tier = %s", [*seat])
 
 
-def unask(connection: Connection, tenant: int) -> None:
+def unask(connection: Connection, seat: Seat) -> None:
     """Take back that an organisation was asked for: one of that name turned out to be somebody else's."""
-    connection.execute("UPDATE grafana_workspace SET asked_at = NULL WHERE tenant_id = %s", [tenant])
+    connection.execute("UPDATE grafana_workspace SET asked_at = NULL WHERE tenant_id = %s AND tier = %s", [*seat])
 
 
-def looked(connection: Connection, tenant: int, problem: str = "", code: str = "") -> bool:
+def looked(connection: Connection, seat: Seat, problem: str = "", code: str = "") -> bool:
     """Write how the last look went; tell whether that is news."""
     row = one(
         connection,
         "UPDATE grafana_workspace w SET looked_at = CASE WHEN %(code)s = '' THEN now() ELSE w.looked_at END, "
         "problem = %(problem)s, problem_code = %(code)s, problem_since = CASE WHEN %(code)s = '' THEN NULL "
         "WHEN w.problem_code = %(code)s THEN w.problem_since ELSE now() END "
-        "FROM grafana_workspace old WHERE w.tenant_id = %(tenant)s AND old.tenant_id = w.tenant_id "
+        "FROM grafana_workspace old WHERE w.tenant_id = %(tenant)s AND w.tier = %(tier)s "
+        "AND old.tenant_id = w.tenant_id AND old.tier = w.tier "
         "RETURNING old.problem <> w.problem AS news",
-        {"tenant": tenant, "problem": problem, "code": code},
+        {"tenant": seat.tenant, "tier": seat.tier, "problem": problem, "code": code},
     )
     return bool(row and row["news"])
 
 
-def state(connection: Connection, tenant: int) -> dict[str, object] | None:
+def state(connection: Connection, seat: Seat) -> dict[str, object] | None:
     """Return the row of the tenant's organisation as pages show it."""
     return one(
         connection,
         "SELECT url, organisation_name, organisation, problem, problem_code, problem_since, looked_at "
-        "FROM grafana_workspace WHERE tenant_id = %s", [tenant],
+        "FROM grafana_workspace WHERE tenant_id = %s AND tier = %s", [*seat],
     )
 
 
-def records(connection: Connection, tenant: int) -> Records:
+def records(connection: Connection, seat: Seat) -> Records:
     """Return what was made for a tenant."""
     listed = rows(
         connection,
-        "SELECT kind, key, uid, number, version, digests, state FROM grafana_object WHERE tenant_id = %s "
-        "ORDER BY kind, key", [tenant],
+        "SELECT kind, key, uid, number, version, digests, state FROM grafana_object "
+        "WHERE tenant_id = %s AND tier = %s ORDER BY kind, key", [*seat],
     )
     return {(Kind(row["kind"]), str(row["key"])): _record(row) for row in listed}
 
 
-def record(connection: Connection, tenant: int, kind: Kind, key: str) -> Record | None:
+def record(connection: Connection, seat: Seat, kind: Kind, key: str) -> Record | None:
     """Return one record."""
     row = one(
         connection,
         "SELECT kind, key, uid, number, version, digests, state FROM grafana_object "
-        "WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key],
+        "WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s", [*seat, kind, key],
     )
     return _record(row) if row else None
 
 
-def begin(connection: Connection, tenant: int, kind: Kind, key: str, *, uid: str, digest: str) -> None:
+def begin(connection: Connection, seat: Seat, kind: Kind, key: str, *, uid: str, digest: str) -> None:
     """Write down what is about to be written, so that what a crash left behind is known as ours."""
     connection.execute(
-        "INSERT INTO grafana_object AS o (tenant_id, kind, key, uid, digests) "
-        "SELECT tenant_id, %(kind)s, %(key)s, %(uid)s, ARRAY[%(digest)s] FROM grafana_workspace "
-        "WHERE tenant_id = %(tenant)s ON CONFLICT (tenant_id, kind, key) DO UPDATE SET uid = excluded.uid, "
+        "INSERT INTO grafana_object AS o (tenant_id, tier, kind, key, uid, digests) "
+        "SELECT tenant_id, tier, %(kind)s, %(key)s, %(uid)s, ARRAY[%(digest)s] FROM grafana_workspace "
+        "WHERE tenant_id = %(tenant)s AND tier = %(tier)s ON CONFLICT (tenant_id, tier, kind, key) DO UPDATE "
+        "SET uid = excluded.uid, "
         "digests = (excluded.digests || array_remove(o.digests, %(digest)s))[1:%(most)s], version = NULL, "
         "changed_at = now()",
-        {"tenant": tenant, "kind": kind, "key": key, "uid": uid, "digest": digest, "most": MOST_DIGESTS},
+        {
+            "tenant": seat.tenant, "tier": seat.tier, "kind": kind, "key": key, "uid": uid, "digest": digest,
+            "most": MOST_DIGESTS,
+        },
     )
 
 
 def put(
-    connection: Connection, tenant: int, kind: Kind, key: str, *, uid: str = "", number: int = 0, version: int = 0,
+    connection: Connection, seat: Seat, kind: Kind, key: str, *, uid: str = "", number: int = 0, version: int = 0,
     digest: str = "", state: RecordState = RecordState.OURS,
 ) -> None:
     """Write down what stands in Grafana now."""
     connection.execute(
-        "INSERT INTO grafana_object AS o (tenant_id, kind, key, uid, number, version, digests, state) "
-        "SELECT tenant_id, %(kind)s, %(key)s, %(uid)s, %(number)s, %(version)s, "
+        "INSERT INTO grafana_object AS o (tenant_id, tier, kind, key, uid, number, version, digests, state) "
+        "SELECT tenant_id, tier, %(kind)s, %(key)s, %(uid)s, %(number)s, %(version)s, "
         "CASE WHEN %(digest)s = '' THEN '{}'::text[] ELSE ARRAY[%(digest)s] END, %(state)s FROM grafana_workspace "
-        "WHERE tenant_id = %(tenant)s ON CONFLICT (tenant_id, kind, key) DO UPDATE SET uid = excluded.uid, "
+        "WHERE tenant_id = %(tenant)s AND tier = %(tier)s ON CONFLICT (tenant_id, tier, kind, key) DO UPDATE "
+        "SET uid = excluded.uid, "
         "number = excluded.number, version = excluded.version, state = excluded.state, changed_at = now(), "
         "digests = (excluded.digests || array_remove(o.digests, %(digest)s))[1:%(most)s]",
         {
-            "tenant": tenant, "kind": kind, "key": key, "uid": uid, "number": number or None,
+            "tenant": seat.tenant, "tier": seat.tier, "kind": kind, "key": key, "uid": uid, "number": number or None,
             "version": version or None, "digest": digest, "state": state, "most": MOST_DIGESTS,
         },
     )
 
 
-def set_state(connection: Connection, tenant: int, kind: Kind, key: str, state: RecordState) -> bool:
+def set_state(connection: Connection, seat: Seat, kind: Kind, key: str, state: RecordState) -> bool:
     """Say whose an object is; False when nothing is known of it."""
     return bool(
         connection.execute(
-            "UPDATE grafana_object SET state = %s WHERE tenant_id = %s AND kind = %s AND key = %s",
-            [state, tenant, kind, key],
+            "UPDATE grafana_object SET state = %s WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s",
+            [state, *seat, kind, key],
         ).rowcount
     )
 
 
-def drop(connection: Connection, tenant: int, kind: Kind, key: str) -> None:
+def drop(connection: Connection, seat: Seat, kind: Kind, key: str) -> None:
     """Forget one object."""
     connection.execute(
-        "DELETE FROM grafana_object WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key]
+        "DELETE FROM grafana_object WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s",
+        [*seat, kind, key],
     )
 
 
-def age_s(connection: Connection, tenant: int, kind: Kind, key: str) -> float:
+def age_s(connection: Connection, seat: Seat, kind: Kind, key: str) -> float:
     """Return how many seconds ago an object was written; a day when nothing is known."""
     row = one(
         connection,
         "SELECT extract(epoch FROM clock_timestamp() - changed_at)::float8 AS age FROM grafana_object "
-        "WHERE tenant_id = %s AND kind = %s AND key = %s", [tenant, kind, key],
+        "WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s", [*seat, kind, key],
     )
     return float(row["age"]) if row else 86_400.0
 

@@ -18,7 +18,7 @@ from belvedere.kernel.db import Database, signal
 from belvedere.kernel.errors import BelvedereError, Later
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import opaque
-from belvedere.kernel.plan import Plan, Step
+from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.accounts import PASSWORD
@@ -26,11 +26,12 @@ from belvedere.workspaces.grafana.answers import SourceHealth, Token
 from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
 from belvedere.workspaces.grafana.apply import Hands, taken
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
-from belvedere.workspaces.grafana.document import POSTGRES
-from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState
+from belvedere.workspaces.grafana.document import POSTGRES, differences
+from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat
 from belvedere.workspaces.grafana.observe import observe, read_board
 from belvedere.workspaces.grafana.plan import Deed, Do, plan, plan_board, removal
 from belvedere.workspaces.port import Place, Publication
+from belvedere.workspaces.tiers import Tier
 
 _OK: Final = frozenset({200, 201})
 
@@ -55,6 +56,7 @@ class GrafanaWorkspace:
 
     kind = "grafana"
     exclusive = True
+    tier = Tier.ORG
 
     def __init__(
         self, *, access: Access, database: Database, credentials: Credentials, stores: Stores,
@@ -164,7 +166,7 @@ class GrafanaWorkspace:
                 self._hands(place, desired).do(deed)
         else:
             with self._database.transaction() as connection:
-                store.set_state(connection, place.tenant, Kind.BOARD, record.key, RecordState.DETACHED)
+                store.set_state(connection, self._seat(place), Kind.BOARD, record.key, RecordState.DETACHED)
 
     def address(self, place: Place, dashboard_id: UUID) -> str | None:
         """Return a dashboard's address by what is on record, without asking Grafana; None when it is not there."""
@@ -208,14 +210,34 @@ class GrafanaWorkspace:
         """
         state = RecordState.RESTORE if ours else RecordState.DETACHED
         with self._database.transaction() as connection:
-            return store.set_state(connection, place.tenant, Kind.BOARD, str(dashboard_id), state)
+            return store.set_state(connection, self._seat(place), Kind.BOARD, str(dashboard_id), state)
+
+    def by_hand(self, place: Place) -> list[tuple[UUID, str, tuple[Change, ...]]]:
+        """Return the dashboards that wait for a choice: id, title, and the fields from ours to theirs.
+
+        Raises:
+            Later: Grafana is away.
+        """
+        known, records = self._on_record(place)
+        waiting = {
+            record.uid for (kind, _), record in records.items()
+            if kind is Kind.BOARD and record.state is RecordState.BY_HAND
+        }
+        if known is None or not known.organisation or not waiting:
+            return []
+        found = []
+        for board in self._wishes.of(place, records, plugin=self._plugin(known)).boards:
+            seen = read_board(self._grafana, known.organisation, board.uid) if board.uid in waiting else None
+            if seen is not None:
+                found.append((board.dashboard_id, board.title, differences(board.document, seen.document)))
+        return found
 
     def noted(self, place: Place, error: BelvedereError | None) -> None:
         """Write down how the last look went, so that pages tell it while nothing else can be asked."""
         self._planned.pop(place.tenant, None)
         with self._database.transaction() as connection:
             problem, code = (error.detail, error.problem) if error is not None else ("", "")
-            if store.looked(connection, place.tenant, problem, code):
+            if store.looked(connection, self._seat(place), problem, code):
                 signal(connection, f"tenant.{place.tenant}", "attention")
 
     def renew_source(self, place: Place, key: str) -> None:
@@ -260,16 +282,19 @@ class GrafanaWorkspace:
 
     def _on_record(self, place: Place) -> tuple[Known | None, Records]:
         with self._database.transaction() as connection:
-            known = store.place(connection, place.tenant)
+            known = store.place(connection, self._seat(place))
             if known is not None and known.url != self._grafana.url:
                 known = None
-            return known, store.records(connection, place.tenant)
+            return known, store.records(connection, self._seat(place))
 
     def _hands(self, place: Place, desired: Desired) -> Hands:
         return Hands(
             grafana=self._grafana, database=self._database, credentials=self._credentials, logins=self._stores,
-            desired=desired, tenant=place.tenant,
+            desired=desired, seat=self._seat(place),
         )
+
+    def _seat(self, place: Place) -> Seat:
+        return Seat(place.tenant, self.tier)
 
     def _plugin(self, known: Known | None) -> str:
         """Return the plugin's name for documents; a new Grafana is not asked before there is an organisation."""
