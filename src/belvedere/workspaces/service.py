@@ -5,7 +5,7 @@ are (`dashboards/`).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,14 +13,16 @@ from belvedere.audit.model import History
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import BelvedereError, Later, NotFound, Stuck
+from belvedere.kernel.errors import Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan
 from belvedere.kernel.secret import Secret
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store
+from belvedere.workspaces.drift.notes import Notes
 from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.people import store as people_store
 from belvedere.workspaces.grafana.workspace import CapturePass, GrafanaWorkspace
 from belvedere.workspaces.port import Place, Publication, Workspace
 from belvedere.workspaces.tiers import Tier
@@ -28,6 +30,8 @@ from belvedere.workspaces.tiers import Tier
 _ROOM: Final = "workspaces"
 _MOST_LOOKS: Final = 3
 _LOCK_WAIT_MS: Final = 10_000
+_FORGETS_S: Final = 11.0
+"""Grafana lets somebody who was taken out in for ten seconds more."""
 _SETTLES_S: Final = 7.0
 """Grafana keeps a data source's settings for five seconds: before then it tells the health of the old ones."""
 
@@ -57,6 +61,13 @@ class Workspaces:
         self._viewer = workspace
         self._grafana = grafana
         self._tier = tier if grafana is not None else Tier.VIEWER
+        self._notes = Notes(database)
+        self._noting = self._notes.around
+
+    @property
+    def usual_tier(self) -> Tier:
+        """The tier of tenants for whom none was chosen."""
+        return self._tier
 
     @property
     def grafana(self) -> GrafanaWorkspace | None:
@@ -149,10 +160,11 @@ class Workspaces:
         with self._database.transaction() as connection:
             store.choose_tier(connection, serial, self._tier)
         workspace, place = self._of(serial), _place(tenant)
-        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), _noting(workspace, place):
+        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), self._noting(workspace, place):
             done: list[str] = []
             for _ in range(_MOST_LOOKS):
                 plan = workspace.plan(place)
+                self._notes.found(workspace, place, plan)
                 self._tenants.log.begin(serial, _ROOM, plan)
                 if plan:
                     with self._history.action(
@@ -173,7 +185,7 @@ class Workspaces:
             message = f"{tenant.name} stays."
             raise NotFound(message)
         workspace, place = self._of(serial), _place(tenant)
-        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), _noting(workspace, place):
+        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), self._noting(workspace, place):
             for _ in range(_MOST_LOOKS):
                 plan = workspace.plan(place, wanted=False)
                 self._tenants.log.begin(serial, _ROOM, plan)
@@ -210,7 +222,7 @@ class Workspaces:
         if tenant is None or tenant.deleting or not isinstance(workspace, GrafanaWorkspace):
             return
         place = _place(tenant)
-        with self._alone(workspace, tenant.serial), _noting(workspace, place):
+        with self._alone(workspace, tenant.serial), self._noting(workspace, place):
             sick = workspace.sick_sources(place)
             if sick and again:
                 names = "; ".join(f"{name}: {said}" for name, said in sick)
@@ -245,6 +257,18 @@ class Workspaces:
         place, workspace = self._place_of(serial), self._of(serial)
         with self._alone(workspace, serial):
             workspace.retract(place, dashboard_id)
+
+    def of(self, serial: int) -> Workspace:
+        """Return the implementation that a tenant's workspace has, for the room's other services."""
+        return self._of(serial)
+
+    def alone(self, workspace: Workspace, serial: int) -> AbstractContextManager[None]:
+        """Hold a tenant's lock over all processes, for the room's other services.
+
+        Raises:
+            Later: another job has it.
+        """
+        return self._alone(workspace, serial)
 
     # Inside
 
@@ -287,6 +311,7 @@ class Workspaces:
         """Tell the other rooms, once: dashboards come when it opens, and have new addresses when it moved."""
         with self._database.transaction() as connection:
             before = store.kind_of(connection, serial)
+            self._notes.settle(connection, serial)
             if workspace.exclusive and before != workspace.kind:
                 store.open_workspace(connection, serial, workspace.kind)
             moved = before not in {None, workspace.kind} or bool({"organisation", "mark"} & set(done))
@@ -295,20 +320,11 @@ class Workspaces:
                 signal(connection, f"tenant.{serial}")
             if moved:
                 self._queue.emit(connection, "workspace.moved", str(serial))
+            if people_store.anybody_leaves(connection, serial):
+                self._queue.enqueue(connection, "workspaces.look-after-members", str(serial), in_s=_FORGETS_S)
             if any(key.startswith("source:") for key in done):
                 self._queue.enqueue(connection, "workspaces.check-sources", str(serial), in_s=_SETTLES_S)
             failpoint("workspaces.opened.before-commit")
-
-
-@contextmanager
-def _noting(workspace: Workspace, place: Place) -> Iterator[None]:
-    """Write down for the pages how it went."""
-    try:
-        yield
-    except BelvedereError as error:
-        workspace.noted(place, error)
-        raise
-    workspace.noted(place, None)
 
 
 def _place(tenant: Tenant) -> Place:
