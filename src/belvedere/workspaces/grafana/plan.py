@@ -5,14 +5,16 @@ document that was changed without a new version (an upgrade). What a person chan
 written over: the step only notes it, and somebody chooses.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from belvedere.kernel.plan import Change, Plan, Sign, Step
 from belvedere.workspaces.grafana.answers import Source
-from belvedere.workspaces.grafana.deeds import VIEWER, Deed, Do, Steps, step
-from belvedere.workspaces.grafana.document import differences
+from belvedere.workspaces.grafana.document import SAME_TYPE, differences
 from belvedere.workspaces.grafana.model import (
+    CAPTURE,
     Desired,
     Kind,
     Known,
@@ -25,10 +27,58 @@ from belvedere.workspaces.grafana.model import (
     WantedBoard,
     WantedSource,
 )
-from belvedere.workspaces.grafana.people.plan import moves
+
+VIEWER: Final = "Viewer"
 
 BY_HAND: Final = "Leave the dashboard, which was changed by hand,"
 """How a dashboard is told of that waits for a person's choice."""
+
+
+class Do(StrEnum):
+    """The deeds that `apply.py` knows."""
+
+    ORGANISATION = "organisation"
+    RENAME = "rename"
+    MARK = "mark"
+    JOIN = "join"
+    FOLDER = "folder"
+    SOURCE = "source"
+    BOARD = "board"
+    HOLD = "hold"
+    ACCOUNT = "account"
+    CAPTURE = "capture"
+    KEYS = "keys"
+    DROP_BOARD = "drop board"
+    DROP_FOLDER = "drop folder"
+    DROP_SOURCE = "drop source"
+    DROP_CAPTURE = "drop capture"
+    DROP_ACCOUNT = "drop account"
+    DROP_ORGANISATION = "drop organisation"
+    RELEASE = "release"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a step does.
+
+    `version` is the one that was read, for writing over that one alone; 0 where nothing stood. `organisation` is
+    where; 0 when the same plan makes it.
+    """
+
+    do: Do
+    key: str = ""
+    uid: str = ""
+    number: int = 0
+    version: int = 0
+    folder_uid: str = ""
+    organisation: int = 0
+    source: WantedSource | None = None
+    board: WantedBoard | None = None
+    account: WantedAccount | None = None
+
+
+Steps = Iterator[Step[Deed]]
 
 
 def plan(desired: Desired, observed: Observed, records: Records, known: Known | None) -> Plan[Deed]:
@@ -50,7 +100,7 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
     yield from _organisation(desired, observed, known)
     if observed.organisation is not None and not observed.member:
         # What else there is to do is seen by the plan after this step.
-        yield step(Do.JOIN, Sign.CHANGE, "Join the organisation", desired.organisation)
+        yield _step(Do.JOIN, Sign.CHANGE, "Join the organisation", desired.organisation)
         return
     yield from _folder(desired, observed)
     for source in desired.sources:
@@ -60,18 +110,17 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
         record = records.get((Kind.BOARD, str(board.dashboard_id)))
         yield from plan_board(board, seen, record, desired.folder_uid)
     yield from _capture(observed)
-    if desired.account is not None and not any(one.is_called(desired.account.login) for one in desired.members):
+    if desired.account is not None:
         yield from _account(desired.account, observed)
-    yield from _members(desired, observed)
     if desired.stale_keys:
         changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
-        yield step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
+        yield _step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
 
 
 def _organisation(desired: Desired, observed: Observed, known: Known | None) -> Steps:
     seen = observed.organisation
     if seen is None:
-        yield step(Do.ORGANISATION, Sign.CREATE, "Make the organisation", desired.organisation)
+        yield _step(Do.ORGANISATION, Sign.CREATE, "Make the organisation", desired.organisation)
         return
     changes: tuple[Change, ...] = ()
     if desired.owns and seen.mark != desired.mark:
@@ -79,33 +128,33 @@ def _organisation(desired: Desired, observed: Observed, known: Known | None) -> 
     if known is None or known.organisation != seen.id:
         changes += (Change("number on record", str(known.organisation) if known else "(none)", str(seen.id)),)
     if changes:
-        yield step(Do.MARK, Sign.CHANGE, "Mark the organisation", desired.organisation, changes=changes)
+        yield _step(Do.MARK, Sign.CHANGE, "Mark the organisation", desired.organisation, changes=changes)
     if desired.owns and seen.name != desired.organisation:
         changes = (Change("name", seen.name, desired.organisation),)
-        yield step(Do.RENAME, Sign.CHANGE, "Rename the organisation", desired.organisation, changes=changes)
+        yield _step(Do.RENAME, Sign.CHANGE, "Rename the organisation", desired.organisation, changes=changes)
 
 
 def _folder(desired: Desired, observed: Observed) -> Steps:
     seen = observed.folders.get(desired.folder_uid)
     uid, title = desired.folder_uid, desired.folder_title
     if seen is None:
-        yield step(Do.FOLDER, Sign.CREATE, "Make the folder", title, deed=Deed(Do.FOLDER, uid=uid, key=title))
+        yield _step(Do.FOLDER, Sign.CREATE, "Make the folder", title, deed=Deed(Do.FOLDER, uid=uid, key=title))
     elif seen.title != title:
         deed = Deed(Do.FOLDER, uid=uid, key=title, version=seen.version)
         changes = (Change("title", seen.title, title),)
-        yield step(Do.FOLDER, Sign.CHANGE, "Rename the folder", title, deed=deed, changes=changes)
+        yield _step(Do.FOLDER, Sign.CHANGE, "Rename the folder", title, deed=deed, changes=changes)
 
 
 def _source(source: WantedSource, seen: Source | None, record: Record | None) -> Steps:
     deed = Deed(Do.SOURCE, key=source.key, uid=source.uid, source=source, version=seen.version if seen else 0)
     key = f"source:{source.key}"
     if seen is None:
-        yield step(Do.SOURCE, Sign.CREATE, "Make the data source", source.name, deed=deed, key=key)
+        yield _step(Do.SOURCE, Sign.CREATE, "Make the data source", source.name, deed=deed, key=key)
         return
     changes = source_changes(source, seen, record)
     if changes:
         title = "Change the data source"
-        yield step(Do.SOURCE, Sign.CHANGE, title, source.name, deed=deed, key=key, changes=changes)
+        yield _step(Do.SOURCE, Sign.CHANGE, title, source.name, deed=deed, key=key, changes=changes)
 
 
 def source_changes(source: WantedSource, seen: Source, record: Record | None) -> tuple[Change, ...]:
@@ -142,19 +191,19 @@ def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None
     key = f"board:{board.dashboard_id}"
     deed = Deed(Do.BOARD, key=str(board.dashboard_id), uid=board.uid, board=board, folder_uid=folder_uid)
     if seen is None:
-        yield step(Do.BOARD, Sign.CREATE, "Make the dashboard", board.title, deed=deed, key=key)
+        yield _step(Do.BOARD, Sign.CREATE, "Make the dashboard", board.title, deed=deed, key=key)
         return
     if seen.digest == board.digest and seen.readable:
         if record is None or record.digest != board.digest or record.state is not RecordState.OURS:
             note = Deed(Do.HOLD, key=str(board.dashboard_id), uid=board.uid, board=board, version=seen.version)
-            yield step(Do.HOLD, Sign.CHANGE, "Take note of the dashboard", board.title, deed=note, key=key)
+            yield _step(Do.HOLD, Sign.CHANGE, "Take note of the dashboard", board.title, deed=note, key=key)
         return
     by_hand = is_by_hand(seen, record)
     if by_hand and (record is None or record.state is not RecordState.RESTORE):
         if record is None or record.state is not RecordState.BY_HAND:
             changes = differences(board.document, seen.document)
             held = Deed(Do.HOLD, key=str(board.dashboard_id), uid=board.uid, board=board)
-            yield step(Do.HOLD, Sign.CHANGE, BY_HAND, board.title, deed=held, key=key, changes=changes)
+            yield _step(Do.HOLD, Sign.CHANGE, BY_HAND, board.title, deed=held, key=key, changes=changes)
         return
     if record is not None and _is_rewritten(seen, record) and record.digest == board.digest:
         return
@@ -163,7 +212,7 @@ def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None
         folder_uid=seen.folder_uid,
     )
     changes = differences(seen.document, board.document)
-    yield step(Do.BOARD, Sign.CHANGE, "Change the dashboard", board.title, deed=deed, key=key, changes=changes)
+    yield _step(Do.BOARD, Sign.CHANGE, "Change the dashboard", board.title, deed=deed, key=key, changes=changes)
 
 
 def _is_rewritten(seen: SeenBoard, record: Record) -> bool:
@@ -182,27 +231,20 @@ def _account(account: WantedAccount, observed: Observed) -> Steps:
     seen = observed.members.get(account.login.lower())
     deed = Deed(Do.ACCOUNT, key=account.login, account=account, number=seen.id if seen else 0)
     if seen is None:
-        yield step(Do.ACCOUNT, Sign.CREATE, "Make the default user", account.login, deed=deed)
+        yield _step(Do.ACCOUNT, Sign.CREATE, "Make the default user", account.login, deed=deed)
     elif seen.role != account.role:
         changes = (Change("role", seen.role, account.role),)
-        yield step(Do.ACCOUNT, Sign.CHANGE, "Change the default user", account.login, deed=deed, changes=changes)
-
-
-def _members(desired: Desired, observed: Observed) -> Steps:
-    for move in moves(desired.members, desired.joined, observed.members.values(), desired.administrator):
-        do = Do.DROP_MEMBER if move.member is None else Do.MEMBER
-        deed = Deed(do, key=move.login, number=move.number, member=move.member)
-        yield step(do, move.sign, move.title, move.login, deed=deed, key=f"member:{move.login}", changes=move.changes)
+        yield _step(Do.ACCOUNT, Sign.CHANGE, "Change the default user", account.login, deed=deed, changes=changes)
 
 
 def _capture(observed: Observed) -> Steps:
     seen = observed.services.get(CAPTURE)
     if seen is None:
-        yield step(Do.CAPTURE, Sign.CREATE, "Make the service account for previews", CAPTURE)
+        yield _step(Do.CAPTURE, Sign.CREATE, "Make the service account for previews", CAPTURE)
     elif seen.role != VIEWER or seen.disabled:
         changes = (Change("role", f"{seen.role}{', disabled' if seen.disabled else ''}", VIEWER),)
         deed = Deed(Do.CAPTURE, number=seen.id)
-        yield step(
+        yield _step(
             Do.CAPTURE, Sign.CHANGE, "Change the service account for previews", CAPTURE, deed=deed, changes=changes
         )
 
@@ -220,23 +262,22 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
     organisation = observed.organisation
     name = desired.organisation
     if organisation is not None and not observed.member:
-        yield step(Do.JOIN, Sign.CHANGE, "Join the organisation", name)
+        yield _step(Do.JOIN, Sign.CHANGE, "Join the organisation", name)
         return
     if organisation is not None:
         yield from _drop_content(desired, observed, records)
-        yield from _members(replace(desired, members=()), observed)
     account = next((one for (kind, _), one in records.items() if kind is Kind.ACCOUNT), None)
     if account is not None and account.number:
         deed = Deed(Do.DROP_ACCOUNT, key=account.key, number=account.number)
-        yield step(Do.DROP_ACCOUNT, Sign.REMOVE, "Delete the default user", account.key, deed=deed)
+        yield _step(Do.DROP_ACCOUNT, Sign.REMOVE, "Delete the default user", account.key, deed=deed)
     if organisation is not None and desired.owns:
         if observed.foreign:
             deed = Deed(Do.RELEASE, number=organisation.id)
-            yield step(Do.RELEASE, Sign.REMOVE, "Let go of the organisation, which holds more,", name, deed=deed)
+            yield _step(Do.RELEASE, Sign.REMOVE, "Let go of the organisation, which holds more,", name, deed=deed)
         else:
             deed = Deed(Do.DROP_ORGANISATION, number=organisation.id)
-            yield step(Do.DROP_ORGANISATION, Sign.REMOVE, "Delete the organisation", name, deed=deed)
-    yield step(Do.FORGET, Sign.REMOVE, "Forget the workspace", "")
+            yield _step(Do.DROP_ORGANISATION, Sign.REMOVE, "Delete the organisation", name, deed=deed)
+    yield _step(Do.FORGET, Sign.REMOVE, "Forget the workspace", "")
 
 
 def _drop_content(desired: Desired, observed: Observed, records: Records) -> Steps:
@@ -244,16 +285,23 @@ def _drop_content(desired: Desired, observed: Observed, records: Records) -> Ste
         if kind is Kind.BOARD and record.uid in observed.boards and record.state is not RecordState.DETACHED:
             title = observed.boards[record.uid].title
             deed = Deed(Do.DROP_BOARD, key=key, uid=record.uid)
-            yield step(Do.DROP_BOARD, Sign.REMOVE, "Delete the dashboard", title, deed=deed, key=f"board:{key}")
+            yield _step(Do.DROP_BOARD, Sign.REMOVE, "Delete the dashboard", title, deed=deed, key=f"board:{key}")
     if desired.folder_uid in observed.folders and not observed.foreign_in_folder:
         deed = Deed(Do.DROP_FOLDER, uid=desired.folder_uid)
-        yield step(Do.DROP_FOLDER, Sign.REMOVE, "Delete the folder", desired.folder_title, deed=deed)
+        yield _step(Do.DROP_FOLDER, Sign.REMOVE, "Delete the folder", desired.folder_title, deed=deed)
     for (kind, key), record in records.items():
         if kind is Kind.SOURCE and record.uid in observed.sources:
             deed = Deed(Do.DROP_SOURCE, key=key, uid=record.uid)
             target = observed.sources[record.uid].name
-            yield step(Do.DROP_SOURCE, Sign.REMOVE, "Delete the data source", target, deed=deed, key=f"source:{key}")
+            yield _step(Do.DROP_SOURCE, Sign.REMOVE, "Delete the data source", target, deed=deed, key=f"source:{key}")
     seen = observed.services.get(CAPTURE)
     if seen is not None:
         deed = Deed(Do.DROP_CAPTURE, number=seen.id)
-        yield step(Do.DROP_CAPTURE, Sign.REMOVE, "Delete the service account for previews", CAPTURE, deed=deed)
+        yield _step(Do.DROP_CAPTURE, Sign.REMOVE, "Delete the service account for previews", CAPTURE, deed=deed)
+
+
+def _step(
+    do: Do, sign: Sign, title: str, target: str, *, deed: Deed | None = None, key: str = "",
+    changes: tuple[Change, ...] = (),
+) -> Step[Deed]:
+    return Step(key or do.value, sign, title, target, deed or Deed(do), changes)
