@@ -12,10 +12,12 @@ from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
+from belvedere.dashboards.to_gateway import carried
 from belvedere.gateway.grafana import GrafanaKeys
 from belvedere.gateway.identities import LinkedIdentities
 from belvedere.gateway.idtoken import Expected, IdTokens
-from belvedere.gateway.model import Limits
+from belvedere.gateway.links import MemberLinks
+from belvedere.gateway.model import PROOF_HEADER, Limits
 from belvedere.gateway.secret import secrets_of
 from belvedere.gateway.service import Gateway
 from belvedere.identity import jobs as identity_jobs
@@ -40,6 +42,7 @@ from belvedere.previews.capture import Chromium
 from belvedere.previews.model import Shape
 from belvedere.previews.pictures import Pictures
 from belvedere.previews.service import Previews
+from belvedere.previews.sights import Sights
 from belvedere.previews.slots import Slots
 from belvedere.previews.subjects import subjects
 from belvedere.previews.tokens import CaptureTokens
@@ -51,7 +54,9 @@ from belvedere.stores.wire import server_of
 from belvedere.tenants import jobs as tenant_jobs
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
-from belvedere.workspaces.grafana.wire import grafana_of, tier_of
+from belvedere.workspaces.grafana.shared.model import QueryGateway
+from belvedere.workspaces.grafana.wire import gateway_address, grafana_of, shared_of, tier_of
+from belvedere.workspaces.people import People
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Viewer
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
@@ -76,6 +81,7 @@ class Services:
     tenants: Tenants
     stores: Stores
     workspaces: Workspaces
+    people: People
     dashboards: Dashboards
     viewer: Viewer
     notifications: Notifications
@@ -86,7 +92,12 @@ class Services:
         """Make the query gateway of a shared Grafana, for the process that serves it."""
         settings = self.settings
         keys = GrafanaKeys(settings.grafana_url)
-        expected = Expected(settings.gateway_issuer or settings.grafana_url, settings.gateway_organisation)
+
+        def expected() -> Expected:
+            # The shared organisation may be made after the gateway has started.
+            return Expected(issuer, settings.gateway_organisation or self.workspaces.shared_organisation())
+
+        issuer = settings.gateway_issuer or settings.grafana_url
         return Gateway(
             stores=self.stores, identities=self.identities, history=self.history,
             tokens=IdTokens(find_key=keys.find, expected=expected, now=utc_now), secrets=self.gateway_secrets(),
@@ -104,7 +115,7 @@ class Services:
         return [
             *tenant_jobs.jobs(self.tenants),
             *store_jobs.jobs(self.stores),
-            *workspace_jobs.jobs(self.workspaces),
+            *workspace_jobs.jobs(self.workspaces, self.people),
             *dashboard_jobs.jobs(self.dashboards),
             *preview_jobs.jobs(self.previews),
             *notification_jobs.jobs(self.notifications),
@@ -150,14 +161,17 @@ def build(settings: Settings) -> Services:
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
         server=server_of(settings, control_url(settings)),
     )
+    identities = LinkedIdentities(database=database, history=history, tenants=tenants)
+    grafana = grafana_of(
+        settings, database=database, credentials=credentials, stores=stores,
+        # The dashboards room is made below: it publishes to this one.
+        publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
+        members=members.of_tenant,
+    )
+    shared = shared_of(settings, _query_gateway(settings, MemberLinks(identities=identities, members=members)))
     workspaces = Workspaces(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
-        grafana=grafana_of(
-            settings, database=database, credentials=credentials, stores=stores,
-            # The dashboards room is made below: it publishes to this one.
-            publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
-        ),
-        tier=tier_of(settings),
+        grafana=grafana, team=grafana.sharing(shared) if grafana is not None else None, tier=tier_of(settings),
     )
     dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url
@@ -169,27 +183,41 @@ def build(settings: Settings) -> Services:
         slack_token=settings.slack_bot_token,
         slack_channel=settings.slack_channel_id,
     )
+    capture_tokens = CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30)
     previews = Previews(
         database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
-        pictures=Pictures(settings.path(settings.capture_dir)), portal_url=settings.inner_url,
+        pictures=Pictures(settings.path(settings.capture_dir)),
+        sights=Sights(
+            tokens=capture_tokens, portal_url=settings.inner_url, passes=workspaces, theme=settings.capture_theme,
+            capture_s=settings.capture_timeout_ms / 1000,
+        ),
         slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
-        tokens=CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30),
-        subjects=subjects(dashboards),
+        tokens=capture_tokens, subjects=subjects(dashboards),
     )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
-        tenants=tenants, stores=stores, workspaces=workspaces, dashboards=dashboards, viewer=viewer,
+        tenants=tenants, stores=stores, workspaces=workspaces,
+        people=People(history=history, tenants=tenants, members=members, rooms=workspaces),
+        dashboards=dashboards, viewer=viewer,
         notifications=notifications, previews=previews,
-        identities=LinkedIdentities(database=database, history=history, tenants=tenants),
+        identities=identities,
     )
+
+
+def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | None:
+    """Tell workspaces of the gateway, where there is one."""
+    if not settings.gateway:
+        return None
+    secret = secrets_of(settings.gateway_secret, source_of(settings))[0]
+    return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, links)
 
 
 def _camera(settings: Settings) -> Chromium:
     shape = Shape(
         width=settings.capture_width, height=settings.capture_height, frames=settings.capture_frames,
         delay_ms=settings.capture_frame_delay_ms, timeout_s=settings.capture_timeout_ms / 1000,
-        memory_bytes=settings.capture_memory_bytes,
+        memory_bytes=settings.capture_memory_bytes, theme=settings.capture_theme,
     )
     return Chromium(
         place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled

@@ -166,6 +166,9 @@ class Settings(GrafanaSettings):
     capture_timeout_ms: int = _int(
         "CAPTURE_TIMEOUT", 60_000, "Hard deadline of one capture, in milliseconds.", section=_PREVIEW, least=1
     )
+    capture_theme: str = _text(
+        "BELVEDERE_CAPTURE_THEME", "light", "Colours of previews: `light` or `dark`.", section=_PREVIEW
+    )
     capture_browsers: int = _int(
         "BELVEDERE_CAPTURE_BROWSERS", 1, "Browsers at one time on one host.", section=_PREVIEW, least=1
     )

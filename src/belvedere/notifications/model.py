@@ -18,7 +18,7 @@ from belvedere.kernel.errors import Later, Stuck
 class Announcement:
     """A dashboard of which its tenant is to hear. Paths are relative to the folder of the pictures.
 
-    `reason` says why there is no moving picture.
+    `reason` says why there is no moving picture, or what is wrong with what it shows.
     """
 
     tenant: int

@@ -24,5 +24,7 @@ def without_picture(message: Message) -> str | None:
     """Say what goes out instead of a moving picture, if there is none."""
     if message.picture is not None and message.reason is None:
         return None
+    if message.picture is not None and message.picture.suffix == ".gif":
+        return f"Look at the preview with care: {message.reason}"
     what = "A still" if message.picture is not None else "Text"
     return f"{what} instead of a preview: {message.reason or 'there is none.'}"

@@ -106,12 +106,18 @@ class Running:
 
 
 def _argv(program: str, profile: Path, shape: Shape, url: str) -> list[str]:
-    host = urlsplit(url).hostname or "127.0.0.1"
+    parts = urlsplit(url)
+    host = parts.hostname or "127.0.0.1"
+    place = f"[{host}]" if ":" in host else host
+    port = parts.port or {"https": 443}.get(parts.scheme, 80)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     return [
         program, *_FLAGS, *sandbox,
         f"--user-data-dir={profile}", f"--window-size={shape.width},{shape.height}",
-        f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}", "about:blank",
+        f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}",
+        # Names are one way out and numbers another: all but this very host and port goes to a proxy that is none.
+        "--proxy-server=http://127.0.0.1:9", f"--proxy-bypass-list=<-loopback>;{place}:{port}",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "about:blank",
     ]
 
 

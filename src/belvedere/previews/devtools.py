@@ -76,9 +76,7 @@ class DevTools:
                     raise Later(reason, code="browser-refused")
                 result: dict[str, Any] = answer.get("result", {})
                 return result
-            listener = self._listeners.get(answer.get("method", ""))
-            if listener is not None:
-                listener(answer.get("params", {}))
+            self._tell(answer)
 
     def post(self, method: str, **parameters: object) -> int:
         """Call without waiting, as a listener must, since a call waits already; return the call's number."""
@@ -88,6 +86,23 @@ class DevTools:
             message["sessionId"] = self._session
         self._send(msgspec.json.encode(message) + b"\0")
         return self._number
+
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass, at most until the deadline, and tell listeners what arrives in it.
+
+        Raises:
+            Gone: the browser ended.
+            Overdue: the deadline passed.
+        """
+        until = monotonic_s() + min(seconds, self._left_s())
+        while (left := until - monotonic_s()) > 0:
+            if b"\0" in self._buffer or select.select([self._read_end], [], [], left)[0]:
+                self._tell(self._receive())
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        listener = self._listeners.get(message.get("method", ""))
+        if listener is not None:
+            listener(message.get("params", {}))
 
     def evaluate(self, expression: str) -> Any:  # noqa: ANN401  (a page's value is whatever its script says)
         """Run an expression in the page, wait for its promise, and return its value.

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from belvedere.kernel.errors import Later, Rejected, Stuck
+from belvedere.kernel.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Shape:
     delay_ms: int = 500
     timeout_s: float = 60.0
     memory_bytes: int = 2_147_483_648
+    theme: str = "light"
 
     def __post_init__(self) -> None:
         """Refuse what no browser can do.
@@ -42,6 +44,9 @@ class Shape:
             if not least <= value <= most:
                 message = f"{name}={value} is out of range. Use {least} to {most}."
                 raise Rejected(message, code="setting", field=name)
+        if self.theme not in {"light", "dark"}:
+            message = f"BELVEDERE_CAPTURE_THEME={self.theme} is none. Use light or dark."
+            raise Rejected(message, code="setting", field="BELVEDERE_CAPTURE_THEME")
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +54,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is waiting, working, captured or failed. `version` is the moment of the dashboard's change that it
     shows. Paths are relative to the folder of the pictures. `frames` counts different ones; `duration_ms` is the
-    last attempt's.
+    last attempt's. `error` of a captured one says what is wrong with what it shows.
     """
 
     id: UUID
@@ -103,8 +108,22 @@ Subjects = Callable[[UUID], Subject | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """How the browser gets into a Grafana: `token` goes to addresses below `base` and nowhere else.
+
+    An empty token is for pages that everybody may see. A page without an entry is the portal's own.
+    """
+
+    base: str
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class Film:
-    """What a camera made: two files, and what is in the moving one."""
+    """What a camera made: two files, and what is in the moving one.
+
+    `flaw` says what is wrong with what the pictures show, such as panels in error; empty when nothing is.
+    """
 
     gif: Path
     png: Path
@@ -113,6 +132,7 @@ class Film:
     frames: int
     gif_bytes: int
     duration_ms: int
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +172,10 @@ class Camera(Protocol):
         """End what an earlier owner of a camera here left running; return how many there were."""
         ...
 
-    def film(self, url: str, folder: Path) -> Film:
+    def film(self, url: str, folder: Path, entry: Entry | None = None) -> Film:
         """Open `url`, wait until it is ready, and leave a moving and a still picture in `folder`.
+
+        With an `entry` the page is a Grafana's, without one the portal's.
 
         Raises:
             NoBrowser: there is nothing to take pictures with.

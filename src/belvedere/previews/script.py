@@ -1,9 +1,13 @@
 """The few lines of script that a capture runs in a page, and the pure rule that spreads a tour over the frames.
 
+A page of the portal and a page of Grafana differ in a `Manner`: what says that it is ready, and how it is toured.
 What the page must say for its part is `docs/explanation/previews.md`. What is not here: who runs them (`capture.py`).
 """
 
+from dataclasses import dataclass
 from typing import Final
+
+from belvedere.previews import grafana_script
 
 PROBE: Final = r"""
 (() => {
@@ -20,11 +24,12 @@ PROBE: Final = r"""
   if (document.fonts && document.fonts.status !== "loaded") missing.push("the fonts are not in");
   const busy = [...document.querySelectorAll('[aria-busy="true"], .spinner, .skeleton')].filter(seen);
   if (busy.length) missing.push(`${busy.length} things are still loading`);
+  const failed = panels.filter((one) => one.dataset.state === "error").map((one) => ({name: named([one]), text: ""}));
   const signIn = root.dataset.page === "sign-in" || document.querySelector("input[type=password]") !== null;
-  return {missing, signIn, panels: panels.length};
+  return {missing, failed, signIn, panels: panels.length, bottom: 0};
 })()
 """
-"""What is missing until the page is ready, as sentences; whether it is the sign-in page."""
+"""What is missing until the page is ready, as sentences; panels in error; whether it is the sign-in page."""
 
 DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 """Resolves when the browser has drawn what was asked of it."""
@@ -62,15 +67,32 @@ PREPARE: Final = r"""
   }
   window.__belvedereTour = tour;
   return {kind: tour.kind, steps: tour.steps.length};
-})(%d)
+})(%(frames)d)
 """
 """Makes the tour: the page's own, or scrolling, or a light on one panel after the other, or nothing to do."""
 
 STEP: Final = (
     "(async (number) => { const steps = window.__belvedereTour.steps; "
-    "await steps[number](number + 1, steps.length); return true; })(%d)"
+    "const top = await steps[number](number + 1, steps.length); return typeof top === 'number' ? top : 0; })(%d)"
 )
-"""Runs one step of the tour and waits for its promise."""
+"""Runs one step of the tour and waits for its promise; its value is where the frame begins on a tall page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How pages of one kind are treated. On `tall` ones the window takes in the whole page and the frame moves."""
+
+    host: str
+    probe: str
+    prepare: str
+    tall: bool = False
+    before: str = ""
+
+
+PORTAL: Final = Manner("The portal", PROBE, PREPARE)
+GRAFANA: Final = Manner(
+    "Grafana", grafana_script.PROBE, grafana_script.PREPARE, tall=True, before=grafana_script.QUIET
+)
 
 
 def spread(steps: int, frames: int) -> list[int | None]:

@@ -34,6 +34,7 @@ from belvedere.previews.model import (
     Subjects,
 )
 from belvedere.previews.pictures import Pictures
+from belvedere.previews.sights import Sights
 from belvedere.previews.slots import Slots
 from belvedere.previews.tokens import CaptureTokens
 
@@ -59,14 +60,11 @@ class Previews:
         tokens: CaptureTokens,
         notifications: Notifications,
         subjects: Subjects,
-        portal_url: str,
+        sights: Sights,
         browsers: int = 1,
         now: Now = utc_now,
     ) -> None:
-        """`portal_url` is the address under which the browser on this host reaches the portal.
-
-        `browsers` is how many of them may run at a time.
-        """
+        """`sights` opens the way to dashboards' pages; `browsers` is how many of them may run at a time."""
         self._database = database
         self._queue = queue
         self._history = history
@@ -77,7 +75,7 @@ class Previews:
         self._notifications = notifications
         self._subjects = subjects
         self.browsers = browsers
-        self._portal_url = portal_url.rstrip("/")
+        self._sights = sights
         self._now = now
 
     # --- what doors ask ------------------------------------------------------------------------------------
@@ -173,7 +171,7 @@ class Previews:
             self._database.for_actor(actor) as connection,
         ):
             gif, png = (picture.gif_path, picture.png_path) if picture else (None, None)
-            reason = None if picture else "There is no preview yet."
+            reason = picture.error if picture else "There is no preview yet."
             self._notifications.announce(connection, _announcement(subject, gif, png, reason), again=True)
 
     def _subject(self, actor: Actor, dashboard_id: UUID) -> Subject:
@@ -273,9 +271,9 @@ class Previews:
             self._pictures.clear(desk)
 
     def _film(self, subject: Subject, desk: Path) -> Film:
-        with self.tokens.issued(subject.tenant, subject.dashboard_id) as token:
+        with self._sights.open(subject) as sight:
             try:
-                film = self._camera.film(f"{self._portal_url}/capture/{token.reveal()}", desk)
+                film = self._camera.film(sight.url, desk, sight.entry)
             except OSError as error:
                 message = f"The picture could not be written: {error.strerror or error}."
                 raise CaptureFailed(message, code="disk") from error
@@ -289,7 +287,7 @@ class Previews:
         failpoint("previews.capture.placed")
         with self._database.transaction() as connection:
             if store.end_captured(connection, preview.id, number, film=film, paths=(gif, png), now=self._now()):
-                self._notifications.announce(connection, _announcement(subject, gif, png, None))
+                self._notifications.announce(connection, _announcement(subject, gif, png, film.flaw or None))
                 _tell(connection, subject.tenant, subject.dashboard_id)
                 old = store.forget_old(connection, subject.dashboard_id, KEPT)
             else:

@@ -122,15 +122,16 @@ def end_captured(
     """Record a picture, if this try still is the current one; say whether."""
     row = one(
         connection,
-        "UPDATE preview SET state = 'captured', captured_at = %s, error = NULL, code = NULL, gif_path = %s, "
+        "UPDATE preview SET state = 'captured', captured_at = %s, error = nullif(%s, ''), code = NULL, gif_path = %s, "
         "png_path = %s, width = %s, height = %s, frames = %s, gif_bytes = %s, duration_ms = %s "
         "WHERE id = %s AND state = 'working' AND attempts = %s RETURNING id",
         [
-            now, *paths, film.width, film.height, film.frames, film.gif_bytes, film.duration_ms, preview_id, number,
+            now, film.flaw, *paths, film.width, film.height, film.frames, film.gif_bytes, film.duration_ms, preview_id,
+            number,
         ],
     )
     if row:
-        _end_attempt(connection, preview_id, number, outcome="captured", error=None, now=now)
+        _end_attempt(connection, preview_id, number, outcome="captured", error=film.flaw or None, now=now)
     return row is not None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from belvedere.previews.model import CameraState, Film
+from belvedere.previews.model import CameraState, Entry, Film
 
 
 @dataclass(slots=True)
@@ -18,6 +18,8 @@ class PaintedCamera:
 
     before: Callable[[str], None] = lambda _url: None
     seen: list[str] = field(default_factory=list)
+    entries: list[Entry | None] = field(default_factory=list)
+    flaw: str = ""
 
     def state(self) -> CameraState:
         """Always ready."""
@@ -27,12 +29,14 @@ class PaintedCamera:
         """Nothing can be left."""
         return 0
 
-    def film(self, url: str, folder: Path) -> Film:
+    def film(self, url: str, folder: Path, entry: Entry | None = None) -> Film:
         """Leave a moving and a still picture of nothing in `folder`."""
         self.seen.append(url)
+        self.entries.append(entry)
         self.before(url)
         gif, png = folder / "film.gif", folder / "film.png"
         frames = [Image.new("RGB", (32, 18), colour) for colour in ("#dbe4ee", "#2f6f9f")]
         frames[0].save(gif, save_all=True, append_images=frames[1:], duration=500, loop=0)
         frames[0].save(png)
-        return Film(gif, png, width=32, height=18, frames=2, gif_bytes=gif.stat().st_size, duration_ms=1)
+        size = gif.stat().st_size
+        return Film(gif, png, width=32, height=18, frames=2, gif_bytes=size, duration_ms=1, flaw=self.flaw)

@@ -13,6 +13,7 @@ from belvedere.audit.service import FileHistory
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.db import Database
+from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.secret import Secret
 from belvedere.notifications.service import Notifications
@@ -20,10 +21,12 @@ from belvedere.notifications.slack import slack
 from belvedere.previews.model import Camera, Subject
 from belvedere.previews.pictures import Pictures
 from belvedere.previews.service import Previews
+from belvedere.previews.sights import Sights
 from belvedere.previews.slots import Slots
 from belvedere.previews.testing import PaintedCamera
 from belvedere.previews.tokens import CaptureTokens
 from belvedere.reactions import REACTIONS
+from belvedere.workspaces.grafana.workspace import CapturePass
 
 ALICE = 1
 
@@ -34,11 +37,13 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[int, str] | Callable[[], tuple[int, str]]] = {}
         self.seen: list[str] = []
+        self.tokens: dict[str, str] = {}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.seen.append(self.path)
+                site.tokens[self.path] = self.headers.get("Authorization", "")
                 page = site.pages.get(self.path, (404, "not here"))
                 status, text = page() if callable(page) else page
                 self.send_response(status)
@@ -69,6 +74,24 @@ class Site:
         self._thread.join(10)
 
 
+class GivenPasses:
+    """Passes to a Grafana for the tenants that a test names."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, CapturePass | BelvedereError] = {}
+        self.ended: list[int] = []
+
+    def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:
+        assert for_s > 0
+        found = self.of.get(serial)
+        if isinstance(found, BelvedereError):
+            raise found
+        return found
+
+    def end_pass(self, made: CapturePass) -> None:
+        self.ended.append(made.number)
+
+
 class Room:
     """The service and what surrounds it, with a camera that tests choose."""
 
@@ -78,6 +101,7 @@ class Room:
         self.camera = camera
         self.ahead = timedelta()
         self.dashboards: dict[UUID, Subject] = {}
+        self.passes = GivenPasses()
         self.history = FileHistory(folder / "history")
         self.queue = JobQueue(database, REACTIONS)
         self.root = folder / "previews"
@@ -87,10 +111,11 @@ class Room:
             slack_channel="", now=self.now,
         )
         self.slots = Slots(folder / "browsers", 1)
+        tokens = CaptureTokens(database=database, now=self.now)
         self.service = Previews(
             database=database, queue=self.queue, history=self.history, camera=camera, pictures=Pictures(self.root),
-            slots=self.slots, tokens=CaptureTokens(database=database, now=self.now), notifications=self.messages,
-            subjects=self.dashboards.get, portal_url=portal_url, now=self.now,
+            slots=self.slots, tokens=tokens, notifications=self.messages, subjects=self.dashboards.get,
+            sights=Sights(tokens=tokens, portal_url=portal_url, passes=self.passes), now=self.now,
         )
 
     def now(self) -> datetime:
@@ -99,15 +124,17 @@ class Room:
     def pass_s(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
 
-    def dashboard(self, tenant: int = ALICE, *, age_s: float = 60.0) -> UUID:
+    def dashboard(self, tenant: int = ALICE, *, age_s: float = 60.0, url: str = "http://127.0.0.1/d/1") -> UUID:
         """Add a dashboard that changed `age_s` ago, and say so on the queue."""
         made = new_id()
-        self.change(made, tenant, age_s)
+        self.change(made, tenant, age_s, url)
         return made
 
-    def change(self, dashboard_id: UUID, tenant: int = ALICE, age_s: float = 0.0) -> None:
+    def change(
+        self, dashboard_id: UUID, tenant: int = ALICE, age_s: float = 0.0, url: str = "http://127.0.0.1/d/1"
+    ) -> None:
         self.dashboards[dashboard_id] = Subject(
-            tenant=tenant, dashboard_id=dashboard_id, title="Timing of cpu", url="http://127.0.0.1/d/1",
+            tenant=tenant, dashboard_id=dashboard_id, title="Timing of cpu", url=url,
             creator="alice", changed_at=self.now() - timedelta(seconds=age_s),
         )
         with self.database.transaction() as connection:

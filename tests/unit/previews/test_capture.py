@@ -343,7 +343,7 @@ def test_the_whole_room_with_the_real_browser(room, place, site, tmp_path) -> No
 
     site.pages = Pages({"/d?kiosk=1": page(panels(6))})
     room.service._camera = Chromium(place=place, shape=SMALL)
-    room.service._portal_url = site.url
+    room.service._sights._portal_url = site.url
     dashboard = room.dashboard()
     room.settle()
     made = room.service.latest(SYSTEM, dashboard)
