@@ -33,6 +33,7 @@ ALLOWED: list[tuple[str, str, set[str]]] = [
     ("PATCH", "/api/orgs/{}/users/{}", {"role"}),
     ("DELETE", "/api/orgs/{}/users/{}", set()),
     ("POST", "/api/admin/users", {"login", "name", "password", "OrgId"}),
+    ("POST", "/api/admin/users", {"login", "email", "name", "password", "OrgId"}),
     ("PUT", "/api/admin/users/{}/password", {"password"}),
     ("DELETE", "/api/admin/users/{}", set()),
     ("GET", "/api/users/lookup", set()),
@@ -72,8 +73,8 @@ _LITERAL_FIRST = sorted(_PATTERNS, key=lambda one: one[1].pattern.count("[^/]+")
 def allowed(method: str, path: str, body: dict[str, object] | None) -> bool:
     """Tell whether a request is on the list, with every key of its body and no other."""
     for wanted, pattern, keys in _LITERAL_FIRST:
-        if wanted == method and pattern.fullmatch(path):
-            return set(body or {}) == keys
+        if wanted == method and pattern.fullmatch(path) and set(body or {}) == keys:
+            return True
     return False
 
 

@@ -13,6 +13,7 @@ import httpx2
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
+from belvedere.identity.members.service import Members
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.db import Database
@@ -25,6 +26,7 @@ from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.model import Model
+from belvedere.workspaces.people import People
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.tiers import Tier
@@ -83,6 +85,8 @@ class World:
     workspaces: Workspaces
     history: FileHistory
     queue: JobQueue
+    members: Members
+    people: People
     shown: dict[int, list[Publication]] = field(default_factory=dict)
     eye: Grafana | None = None
     """Looks and meddles as people do, past whatever stands between."""
@@ -135,15 +139,17 @@ def make(
     tenants = Tenants(database=database, history=history, queue=queue)
     vault = Vault.of(Settings(home=str(folder)))
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
+    members = Members(database=database, history=history, queue=queue)
     stores = stores or FakeStores()
     shown: dict[int, list[Publication]] = {}
     more = {} if transport is None else {"transport": transport, "pause": lambda _s: None}
     grafana = GrafanaWorkspace(
         access=access, database=database, credentials=credentials, stores=stores, options=options,
-        publications=lambda serial: shown.get(serial, []), **more,
+        publications=lambda serial: shown.get(serial, []), members=members.of_tenant, **more,
     )
     workspaces = Workspaces(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
         grafana=grafana, tier=Tier.ORG,
     )
-    return World(database, tenants, credentials, stores, grafana, workspaces, history, queue, shown)
+    people = People(history=history, tenants=tenants, members=members, rooms=workspaces)
+    return World(database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, shown)

@@ -14,10 +14,12 @@ REACTIONS: Final[Reactions] = {
     "dashboard.changed": ["previews.open"],
     "dashboard.removed": ["previews.forget"],
     "credentials.changed": ["workspaces.provision", "notifications.check"],
+    "members.changed": ["workspaces.provision"],
     "tenant.deleting": ["previews.remove-tenant"],
     "tenant.previews-removed": ["workspaces.remove-tenant"],
     "tenant.workspace-removed": ["stores.remove-tenant"],
     "tenant.stores-removed": ["tenants.purge"],
 }
-"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`; a store's id for
-`tables.*`; a dashboard's id for `dashboard.*`. A preview that ends announces itself (`notifications/service.py`)."""
+"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`, `members.*`; a
+store's id for `tables.*`; a dashboard's id for `dashboard.*`.
+A preview that ends announces itself (`notifications/service.py`)."""

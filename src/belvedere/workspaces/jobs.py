@@ -1,6 +1,7 @@
 """The workspaces room's jobs."""
 
 from belvedere.jobs.model import Job
+from belvedere.workspaces.people import People
 from belvedere.workspaces.service import Workspaces
 
 _QUEUE = "workspaces"
@@ -8,7 +9,7 @@ _AT_ONCE = 2
 """A Grafana gains nothing from more than four writers, and one on SQLite refuses some of eight."""
 
 
-def jobs(workspaces: Workspaces) -> list[Job]:
+def jobs(workspaces: Workspaces, people: People) -> list[Job]:
     """Return the room's jobs; their keys are tenants' serial numbers."""
     return [
         Job(
@@ -31,6 +32,14 @@ def jobs(workspaces: Workspaces) -> list[Job]:
             name="workspaces.check-sources",
             run=workspaces.check_sources,
             help="Ask Grafana whether it reaches a tenant's databases, some seconds after a change.",
+            queue=_QUEUE,
+            at_once=_AT_ONCE,
+        ),
+        Job(
+            name="workspaces.look-after-members",
+            run=people.look_after,
+            help="See that members who were taken out of Grafana are out, when its caches have ended.",
+            most_attempts=20,
             queue=_QUEUE,
             at_once=_AT_ONCE,
         ),

@@ -5,7 +5,7 @@ are (`dashboards/`).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store
 from belvedere.workspaces.drift.notes import Notes
 from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.people import store as people_store
 from belvedere.workspaces.grafana.workspace import CapturePass, GrafanaWorkspace
 from belvedere.workspaces.port import Place, Publication, Workspace
 from belvedere.workspaces.tiers import Tier
@@ -29,6 +30,8 @@ from belvedere.workspaces.tiers import Tier
 _ROOM: Final = "workspaces"
 _MOST_LOOKS: Final = 3
 _LOCK_WAIT_MS: Final = 10_000
+_FORGETS_S: Final = 11.0
+"""Grafana lets somebody who was taken out in for ten seconds more."""
 _SETTLES_S: Final = 7.0
 """Grafana keeps a data source's settings for five seconds: before then it tells the health of the old ones."""
 
@@ -255,6 +258,18 @@ class Workspaces:
         with self._alone(workspace, serial):
             workspace.retract(place, dashboard_id)
 
+    def of(self, serial: int) -> Workspace:
+        """Return the implementation that a tenant's workspace has, for the room's other services."""
+        return self._of(serial)
+
+    def alone(self, workspace: Workspace, serial: int) -> AbstractContextManager[None]:
+        """Hold a tenant's lock over all processes, for the room's other services.
+
+        Raises:
+            Later: another job has it.
+        """
+        return self._alone(workspace, serial)
+
     # Inside
 
     def _of(self, serial: int) -> Workspace:
@@ -305,6 +320,8 @@ class Workspaces:
                 signal(connection, f"tenant.{serial}")
             if moved:
                 self._queue.emit(connection, "workspace.moved", str(serial))
+            if people_store.anybody_leaves(connection, serial):
+                self._queue.enqueue(connection, "workspaces.look-after-members", str(serial), in_s=_FORGETS_S)
             if any(key.startswith("source:") for key in done):
                 self._queue.enqueue(connection, "workspaces.check-sources", str(serial), in_s=_SETTLES_S)
             failpoint("workspaces.opened.before-commit")

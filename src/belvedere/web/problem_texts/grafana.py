@@ -51,10 +51,19 @@ GRAFANA: Final = {
         "other names.",
     ),
     "grafana-user": Problem(
-        "The tenant's default user cannot be had",
-        "Grafana has a user of that login whom Belvedere did not make, or lacks the one that the settings name.",
+        "A user of the tenant cannot be had",
+        "Grafana has a user of that login or address that may be somebody else's, or lacks the default user that the "
+        "settings name.",
         "The user was given nothing. The rest of the workspace stands.",
-        "Rename or delete that user, or choose other names in BELVEDERE_GRAFANA_DEFAULT_USER; `-` makes none.",
+        "Rename or delete that user, or give it another address; for default users choose other names in "
+        "BELVEDERE_GRAFANA_DEFAULT_USER; `-` makes none.",
+    ),
+    "grafana-member": Problem(
+        "Somebody lets a member in again who was taken out",
+        "Ten seconds after the member was taken out of the organisation in Grafana, the user was in it again: an "
+        "admin there added it, or a single sign-on that sets organisations did.",
+        "The user was taken out once more.",
+        "Find who adds it; with single sign-on set skip_org_role_sync. Then try again.",
     ),
     "grafana-quota": Problem(
         "Grafana's quota is reached",

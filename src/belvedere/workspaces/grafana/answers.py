@@ -50,12 +50,26 @@ class Membership(Struct, frozen=True, rename="camel"):
     role: str = ""
 
 
-class User(Struct, frozen=True):
-    """A user of the server."""
+class User(Struct, frozen=True, rename="camel"):
+    """A user of the server. `external` says that a single sign-on made it; `auth_labels` by which."""
 
     id: int
     login: str
     email: str = ""
+    name: str = ""
+    external: bool = field(default=False, name="isExternal")
+    auth_labels: list[str] | None = None
+
+    @property
+    def is_external(self) -> bool:
+        """Tell whether a single sign-on made it or signs it in: then it is not ours, whatever we did before."""
+        return self.external or bool(self.auth_labels)
+
+
+class Added(Struct, frozen=True, rename="camel"):
+    """`POST /api/orgs/:id/users`: who was added, or is in already. 0 where an old version does not say."""
+
+    user_id: int = 0
 
 
 class Made(Struct, frozen=True):

@@ -28,6 +28,7 @@ from belvedere.workspaces.grafana.answers import (
 from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
 from belvedere.workspaces.grafana.model import CAPTURE, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
+from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import VIEWER, Deed, Do, is_foreign_source
 
 _TRIES: Final = 3
@@ -62,10 +63,12 @@ class Hands:
         self._desired = desired
         self._seat = seat
         self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
+        self._users = Users(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
             Do.MARK: self._mark, Do.RENAME: self._rename, Do.JOIN: self._join, Do.FOLDER: self._folder,
             Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: self._capture,
             Do.KEYS: self._keys, Do.ACCOUNT: self._accounts.put, Do.DROP_ACCOUNT: self._accounts.drop,
+            Do.MEMBER: self._member, Do.DROP_MEMBER: self._drop_member,
             Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
             Do.DROP_CAPTURE: self._drop_capture, Do.DROP_ORGANISATION: self._drop_organisation,
             Do.RELEASE: self._release, Do.FORGET: self._forget,
@@ -285,7 +288,14 @@ class Hands:
                 self._credentials.provide(connection, self._seat.tenant, key_of(source.key), Secret(source.uid))
             failpoint("workspaces.grafana.keys.before-commit")
 
+    def _member(self, deed: Deed, number: int) -> None:
+        if deed.member is not None:
+            self._users.put(deed.member, number)
+
     # Taking away
+
+    def _drop_member(self, deed: Deed, number: int) -> None:
+        self._users.drop(deed.key, deed.number, number)
 
     def _drop_board(self, deed: Deed, number: int) -> None:
         self._grafana.ask(requests.delete_board(deed.uid), 404, organisation=number)

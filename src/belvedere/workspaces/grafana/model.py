@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from belvedere.workspaces.grafana.answers import Folder, Source
+from belvedere.workspaces.grafana.people.model import JoinedMember, SeenMember, WantedMember
 from belvedere.workspaces.tiers import Tier
 
 OWN_UID: Final = re.compile(r"^b[0-9a-f]{32}$")
@@ -133,7 +134,8 @@ class Desired:
     """All that should be there for one tenant.
 
     `owns` is False where the organisation was given (an own Grafana, a token): then it is neither made nor deleted,
-    and there is no default user.
+    and there is no default user and no member. `joined` are those who were put in, wanted or not; `administrator` is
+    the login that Belvedere uses.
     """
 
     subject: str
@@ -146,6 +148,9 @@ class Desired:
     boards: tuple[WantedBoard, ...] = ()
     account: WantedAccount | None = None
     stale_keys: tuple[str, ...] = ()
+    members: tuple[WantedMember, ...] = ()
+    joined: tuple[JoinedMember, ...] = ()
+    administrator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +173,6 @@ class SeenBoard:
     document: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     readable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class SeenMember:
-    """Somebody in the organisation."""
-
-    id: int
-    login: str
-    role: str
 
 
 @dataclass(frozen=True, slots=True)

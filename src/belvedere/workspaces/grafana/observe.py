@@ -29,10 +29,10 @@ from belvedere.workspaces.grafana.model import (
     Records,
     RecordState,
     SeenBoard,
-    SeenMember,
     SeenOrganisation,
     SeenService,
 )
+from belvedere.workspaces.grafana.people.model import SeenMember
 
 _UNREADABLE = 406
 _GONE = 404
@@ -99,7 +99,9 @@ def observe(
         )
     return Observed(
         organisation, sources={one.uid: one for one in sources}, folders=_folders(grafana, number, desired, found),
-        boards=boards, members={one.login.lower(): SeenMember(one.user_id, one.login, one.role) for one in members},
+        boards=boards, members={
+            one.login.lower(): SeenMember(one.user_id, one.login, one.role, one.email) for one in members
+        },
         services=services, foreign=foreign, foreign_in_folder=in_folder,
     )
 

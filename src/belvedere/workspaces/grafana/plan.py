@@ -27,6 +27,8 @@ from belvedere.workspaces.grafana.model import (
     WantedBoard,
     WantedSource,
 )
+from belvedere.workspaces.grafana.people.model import WantedMember
+from belvedere.workspaces.grafana.people.plan import moves
 
 VIEWER: Final = "Viewer"
 
@@ -46,6 +48,7 @@ class Do(StrEnum):
     BOARD = "board"
     HOLD = "hold"
     ACCOUNT = "account"
+    MEMBER = "member"
     CAPTURE = "capture"
     KEYS = "keys"
     DROP_BOARD = "drop board"
@@ -53,6 +56,7 @@ class Do(StrEnum):
     DROP_SOURCE = "drop source"
     DROP_CAPTURE = "drop capture"
     DROP_ACCOUNT = "drop account"
+    DROP_MEMBER = "drop member"
     DROP_ORGANISATION = "drop organisation"
     RELEASE = "release"
     FORGET = "forget"
@@ -76,6 +80,7 @@ class Deed:
     source: WantedSource | None = None
     board: WantedBoard | None = None
     account: WantedAccount | None = None
+    member: WantedMember | None = None
 
 
 Steps = Iterator[Step[Deed]]
@@ -110,8 +115,9 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
         record = records.get((Kind.BOARD, str(board.dashboard_id)))
         yield from plan_board(board, seen, record, desired.folder_uid)
     yield from _capture(observed)
-    if desired.account is not None:
+    if desired.account is not None and not any(one.is_called(desired.account.login) for one in desired.members):
         yield from _account(desired.account, observed)
+    yield from _members(desired, observed)
     if desired.stale_keys:
         changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
         yield _step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
@@ -237,6 +243,13 @@ def _account(account: WantedAccount, observed: Observed) -> Steps:
         yield _step(Do.ACCOUNT, Sign.CHANGE, "Change the default user", account.login, deed=deed, changes=changes)
 
 
+def _members(desired: Desired, observed: Observed) -> Steps:
+    for move in moves(desired.members, desired.joined, observed.members.values(), desired.administrator):
+        do = Do.DROP_MEMBER if move.member is None else Do.MEMBER
+        deed = Deed(do, key=move.login, number=move.number, member=move.member)
+        yield _step(do, move.sign, move.title, move.login, deed=deed, key=f"member:{move.login}", changes=move.changes)
+
+
 def _capture(observed: Observed) -> Steps:
     seen = observed.services.get(CAPTURE)
     if seen is None:
@@ -266,6 +279,7 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
         return
     if organisation is not None:
         yield from _drop_content(desired, observed, records)
+        yield from _members(replace(desired, members=()), observed)
     account = next((one for (kind, _), one in records.items() if kind is Kind.ACCOUNT), None)
     if account is not None and account.number:
         deed = Deed(Do.DROP_ACCOUNT, key=account.key, number=account.number)

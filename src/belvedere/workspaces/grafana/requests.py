@@ -122,6 +122,12 @@ def create_user(login: str, name: str, password: str, number: int) -> Request:
     return Request("POST", "/api/admin/users", {"login": login, "name": name, "password": password, "OrgId": number})
 
 
+def create_member(login: str, email: str, name: str, password: str, number: int) -> Request:
+    """Make a user with an address, for a person. The body holds a password."""
+    body = {"login": login, "email": email, "name": name, "password": password, "OrgId": number}
+    return Request("POST", "/api/admin/users", body)
+
+
 def set_password(user_number: int, password: str) -> Request:
     """Give a user another password."""
     return Request("PUT", f"/api/admin/users/{user_number}/password", {"password": password})

@@ -127,8 +127,10 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             ("DELETE", f"/api/orgs/{two}", "server", self._remove_member),
             ("POST", "/api/admin/users", "server", self._create_user),
             ("DELETE", f"/api/admin/users/{one}", "server", self._delete_user),
+            ("PUT", f"/api/admin/users/{one}/password", "server", self._set_password),
             ("GET", "/api/users/lookup", "server", self._lookup),
             ("GET", f"/api/users/{one}", "server", self._user),
+            ("PUT", f"/api/users/{one}", "server", self._rename_user),
             ("GET", f"/api/users/{one}/orgs", "server", self._homes),
             ("POST", f"/api/users/{one}/using/{one}", "server", self._use),
             ("GET", "/api/user", "any", lambda call: (200, {"login": call.user.login if call.user else ""})),
@@ -242,6 +244,8 @@ class TwinGrafana(Content, httpx2.BaseTransport):
 
     def _remove_member(self, _call: TwinCall, number: str, user: str) -> Reply:
         organisation, key = self._org(number), int(user)
+        if key not in self.users:
+            raise Refused(500, "Failed to remove user from organization")
         admins = [one for one, role in organisation.roles.items() if role == "Admin"]
         if admins == [key]:
             raise Refused(400, "Cannot remove last organization admin")
@@ -276,6 +280,13 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             one.roles.pop(int(number), None)
         return 200, {"message": "User deleted"}
 
+    def _set_password(self, call: TwinCall, number: str) -> Reply:
+        user = self.users.get(int(number))
+        if user is None:
+            raise Refused(404, "user not found")
+        user.password = call.body["password"]
+        return 200, {"message": "User password updated"}
+
     def _lookup(self, call: TwinCall) -> Reply:
         user = self._login(call.query["loginOrEmail"])
         return (200, _user_json(user)) if user else (404, {"message": "user not found"})
@@ -283,6 +294,11 @@ class TwinGrafana(Content, httpx2.BaseTransport):
     def _user(self, _call: TwinCall, number: str) -> Reply:
         user = self.users.get(int(number)) if number.isdecimal() else None
         return (200, _user_json(user)) if user else (404, {"message": "user not found"})
+
+    def _rename_user(self, call: TwinCall, number: str) -> Reply:
+        user = self.users[int(number)]
+        user.login, user.email, user.name = call.body["login"], call.body["email"], call.body["name"]
+        return 200, {"message": "User updated"}
 
     def _homes(self, _call: TwinCall, number: str) -> Reply:
         return 200, [
@@ -314,4 +330,7 @@ def _organisation_json(one: TwinOrganisation) -> Json:
 
 
 def _user_json(user: TwinUser) -> Json:
-    return {"id": user.id, "login": user.login, "email": user.email, "name": user.name, "orgId": user.home}
+    return {
+        "id": user.id, "login": user.login, "email": user.email, "name": user.name, "orgId": user.home,
+        "isExternal": bool(user.labels), "authLabels": user.labels,
+    }

@@ -28,6 +28,7 @@ class TwinUser:
     email: str = ""
     server_admin: bool = False
     home: int = 0
+    labels: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from belvedere.kernel.errors import Rejected
 from belvedere.kernel.settings import Settings
 from belvedere.workspaces.grafana.api import Access
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores
+from belvedere.workspaces.grafana.people.roster import OfTenant
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.tiers import Tier
 
@@ -34,7 +35,7 @@ def tier_of(settings: Settings) -> Tier:
 
 def grafana_of(
     settings: Settings, *, database: Database, credentials: Credentials, stores: Stores,
-    publications: Publications | None = None,
+    publications: Publications | None = None, members: OfTenant | None = None,
 ) -> GrafanaWorkspace | None:
     """Make the workspace that the settings ask for; None without a Grafana. Nothing is called yet."""
     if not is_set(settings):
@@ -51,5 +52,5 @@ def grafana_of(
     )
     return GrafanaWorkspace(
         access=access, database=database, credentials=credentials, stores=stores, options=options,
-        publications=publications,
+        publications=publications, members=members,
     )

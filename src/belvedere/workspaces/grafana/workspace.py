@@ -29,6 +29,8 @@ from belvedere.workspaces.grafana.desired import Options, Publications, Stores, 
 from belvedere.workspaces.grafana.document import POSTGRES, differences
 from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat
 from belvedere.workspaces.grafana.observe import observe, read_board
+from belvedere.workspaces.grafana.people.roster import OfTenant, Roster
+from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import Deed, Do, plan, plan_board, removal
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
@@ -60,7 +62,7 @@ class GrafanaWorkspace:
 
     def __init__(
         self, *, access: Access, database: Database, credentials: Credentials, stores: Stores,
-        options: Options | None = None, publications: Publications | None = None,
+        options: Options | None = None, publications: Publications | None = None, members: OfTenant | None = None,
         transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] | None = None,
     ) -> None:
         """Take what it needs.
@@ -72,6 +74,7 @@ class GrafanaWorkspace:
             stores: the tenants' databases and their readers' logins.
             options: names and addresses; the defaults are the product's.
             publications: all dashboards that a tenant should have, so that a plan repairs lost ones.
+            members: who belongs to a tenant; without it nobody but the default user is let in.
             transport: for tests.
             pause: for tests.
         """
@@ -81,6 +84,7 @@ class GrafanaWorkspace:
         self._credentials = credentials
         self._stores = stores
         self._planned: dict[int, Desired] = {}
+        self._roster = Roster(database=database, url=self._grafana.url, of_tenant=members)
         self._wishes = Wishes(
             database=database, credentials=credentials, stores=stores, options=options or Options(),
             publications=publications,
@@ -106,6 +110,7 @@ class GrafanaWorkspace:
         if not wanted and known is None:
             return Plan(place.name)
         desired = self._wishes.of(place, records, plugin=self._plugin(known))
+        desired = self._roster.on(desired, self._seat(place), self._grafana.access.user)
         self._planned[place.tenant] = replace(desired, boards=())
         seen = observe(self._grafana, desired, known, records, removing=not wanted)
         if not wanted:
@@ -276,6 +281,19 @@ class GrafanaWorkspace:
                 return None
             self._credentials.keep(connection, place.tenant, PASSWORD, Secret(""))
         return login, password
+
+    def users(self, place: Place) -> Users:
+        """Return the tenant's members as users of this Grafana."""
+        return Users(
+            grafana=self._grafana, database=self._database, credentials=self._credentials, seat=self._seat(place)
+        )
+
+    def look_after_members(self, place: Place) -> list[str]:
+        """Look whether members who were taken out are out; return those who were in again. See `Roster`."""
+        known, _ = self._on_record(place)
+        if known is None or not known.organisation:
+            return []
+        return self._roster.look_after(self.users(place), self._seat(place), known.organisation)
 
     def _address(self, uid: str, organisation: int) -> str:
         return f"{self._grafana.url}/d/{uid}?orgId={organisation}"
