@@ -2,8 +2,9 @@
 
 `ALLOWED` is all that Belvedere may send: method, path, keys of the body. Paths and keys are those of Grafana's own
 descriptions of its API, `public/api-merged.json` of 10.4.3 and 11.0.0 and the OpenAPI client's of 13.0.0. Not in all of
-them, so taken from the documentation and seen on 11.0.0: health, plugin settings, `users/{}/using/{}`, and `OrgId`
-(read whatever its case). The last two lists are missing in 13.0.0's, and 404 is an answer to them.
+them, so taken from the documentation and seen on 11.0.0: health, signing in and out, plugin settings,
+`users/{}/using/{}`, and `OrgId` (read whatever its case). The last two lists are missing in
+13.0.0's, and 404 is an answer to them.
 """
 
 import json
@@ -19,6 +20,9 @@ _SOURCE = {
 }
 ALLOWED: list[tuple[str, str, set[str]]] = [
     ("GET", "/api/health", set()),
+    ("POST", "/login", {"user", "password"}),
+    ("POST", "/api/user/auth-tokens/rotate", set()),
+    ("GET", "/logout", set()),
     ("GET", "/api/user", set()),
     ("GET", "/api/org", set()),
     ("GET", "/api/orgs", set()),

@@ -147,6 +147,7 @@ class Credentials:
 
         What a person set, or deleted, stays as the person left it.
         """
+        store.head(connection, serial, fold(key), lock=True)
         if not self.would_provide(connection, serial, key, value):
             return False
         self._seal(connection, serial, check_key(key), value)
@@ -155,7 +156,7 @@ class Credentials:
 
     def would_provide(self, connection: Connection, serial: int, key: str, value: Secret) -> bool:
         """Tell whether `provide` would change anything."""
-        row = store.head(connection, serial, fold(key), lock=True)
+        row = store.head(connection, serial, fold(key))
         if row is not None and (row["source"] != "belvedere" or row["deleted_at"] is not None):
             return False
         return self.read_in(connection, serial, key) != value

@@ -58,13 +58,19 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def transaction(self) -> Generator[Connection]:
+    def transaction(self, *, flushed: bool = True) -> Generator[Connection]:
         """Run the block in one transaction: committed at its end, rolled back on any error.
+
+        Args:
+            flushed: whether the commit waits for the disk. Without it a server that loses its power forgets what was
+                committed in its last second, in order; only for what the next look finds out again.
 
         Raises:
             Later: the server is away or all connections are in use; nothing was written.
         """
         with self._translated(), self._pool.connection() as connection:
+            if not flushed:
+                connection.execute("SET LOCAL synchronous_commit = off")
             yield connection
 
     @contextmanager
@@ -100,6 +106,20 @@ class Database:
             psycopg.connect(address, autocommit=True, row_factory=dict_row) as connection,
         ):
             yield connection
+
+    @contextmanager
+    def pooled_session(self) -> Generator[Connection]:
+        """Take a connection of the pool in autocommit, for a lock that lasts as long as one job.
+
+        Whoever takes a lock gives it back before the end; a broken connection gives it back by itself.
+        """
+        with self._translated(), self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

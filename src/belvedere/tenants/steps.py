@@ -4,7 +4,7 @@ A room's job calls `begin` with its plan, then `step` around each deed, all insi
 API show the rows while they change; the tenant's state is read from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -82,6 +82,34 @@ class StepLog:
         with self._database.transaction() as connection:
             store.end_step(connection, tenant, room, key, state=StepState.DONE)
             _moved(connection, tenant)
+
+    @contextmanager
+    def steps(self, tenant: int, room: str) -> Iterator[Callable[[str], None]]:
+        """Run a plan's steps: call what this gives with a step's key as it begins; the one before is done by then.
+
+        Each call is one transaction, and none waits for the disk: after a power cut the next plan finds out again what
+        is done. An error is written to the step that was begun last.
+        """
+        now = ""
+
+        def begin(key: str) -> None:
+            nonlocal now
+            with self._database.transaction(flushed=False) as connection:
+                if now:
+                    store.end_step(connection, tenant, room, now, state=StepState.DONE)
+                if key:
+                    store.start_step(connection, tenant, room, key)
+                _moved(connection, tenant)
+            now = key
+
+        try:
+            yield begin
+        except Exception as error:
+            if now:
+                self._stopped(tenant, room, now, error)
+            raise
+        if now:
+            begin("")
 
     @contextmanager
     def room(self, tenant: int, room: str) -> Iterator[None]:

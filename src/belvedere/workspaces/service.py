@@ -295,17 +295,21 @@ class Workspaces:
         if not workspace.exclusive:
             yield
             return
-        with self._database.session() as session:
+        with self._database.pooled_session() as session:
             if not grafana_store.hold(session, serial, _LOCK_WAIT_MS):
                 message = "Another job works on this tenant's organisation."
                 raise Later(message, retry_in_s=2.0)
-            yield
+            try:
+                yield
+            finally:
+                grafana_store.let_go(session, serial)
 
     def _apply(self, workspace: Workspace, place: Place, plan: Plan[Any]) -> None:
-        for step in plan.steps:
-            with self._tenants.log.step(place.tenant, _ROOM, step.key):
+        with self._tenants.log.steps(place.tenant, _ROOM) as begin:
+            for step in plan.steps:
+                begin(step.key)
                 workspace.apply(place, step)
-            failpoint("workspaces.apply.after-step")
+                failpoint("workspaces.apply.after-step")
 
     def _opened(self, workspace: Workspace, serial: int, done: list[str]) -> None:
         """Tell the other rooms, once: dashboards come when it opens, and have new addresses when it moved."""

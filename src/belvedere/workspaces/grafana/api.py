@@ -4,12 +4,14 @@ What Grafana does when it is asked is written down as it was seen on 11.0.0 (`do
 What is not here: which requests there are (`requests.py`), their shapes (`answers.py`), what to send when (`apply.py`).
 """
 
+import base64
 import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NoReturn, TypeVar
 
 import httpx2
@@ -24,6 +26,7 @@ from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.answers import Health, Organisation
 from belvedere.workspaces.grafana.document import POSTGRES, POSTGRES_BEFORE_10
 from belvedere.workspaces.grafana.requests import Request
+from belvedere.workspaces.grafana.session import Session
 
 T = TypeVar("T")
 
@@ -122,14 +125,18 @@ class Grafana:
         self._gate = threading.BoundedSemaphore(access.workers)
         self._lock = threading.Lock()
         self._redact = Redactor([access.password, access.token])
+        self._session = Session(
+            access.user, access.password, lambda request, proof: self._exchange(request, 0, proof), self._lock_out
+        )
         self._verified: dict[int, float] = {}
         self._refused_until = 0.0
         self._version: tuple[int, ...] | None = None
         self._plugin: str | None = None
 
     def close(self) -> None:
-        """Close the connections."""
+        """Sign out and close the connections."""
         if self._client is not None:
+            self._session.end()
             self._client.close()
 
     def version(self) -> tuple[int, ...]:
@@ -208,7 +215,7 @@ class Grafana:
 
     def is_login(self, login: str, password: Secret) -> bool:
         """Tell whether a user signs in with this password: the proof that the user is the one that was made here."""
-        answer = self._exchange(Request("GET", "/api/user"), 0, httpx2.BasicAuth(login, password.reveal()))
+        answer = self._exchange(Request("GET", "/api/user"), 0, _basic(login, password))
         return answer.status_code in _OK
 
     def _send(self, request: Request, organisation: int, accept: tuple[int, ...]) -> Answer:
@@ -218,7 +225,7 @@ class Grafana:
         for attempt in range(_TRIES):
             last = attempt == _TRIES - 1
             try:
-                response = self._exchange(request, organisation, self._login())
+                response = self._signed(request, organisation)
             except GrafanaAway as error:
                 if last or (not reads and isinstance(error, Unsure)):
                     raise
@@ -230,17 +237,21 @@ class Grafana:
             self.pause(_FIRST_PAUSE_S * 4**attempt * random.uniform(0.8, 1.2))  # noqa: S311  (spreads the tries)
         raise GrafanaAway  # pragma: no cover  (the last try returns or raises)
 
-    def _login(self) -> httpx2.Auth | None:
+    def _signed(self, request: Request, organisation: int) -> httpx2.Response:
         if self.access.token:
-            return None
-        return httpx2.BasicAuth(self.access.user, self.access.password.reveal())
+            bearer = {"Authorization": f"Bearer {self.access.token.reveal()}"}
+            return self._exchange(request, organisation, bearer)
+        proof = self._session.proof()
+        if proof:
+            response = self._exchange(request, organisation, proof)
+            if not self._session.is_refused(proof, response):
+                return response
+        return self._exchange(request, organisation, _basic(self.access.user, self.access.password))
 
-    def _exchange(self, request: Request, organisation: int, login: httpx2.Auth | None) -> httpx2.Response:
-        headers = {"Accept": "application/json"}
+    def _exchange(self, request: Request, organisation: int, proof: Mapping[str, str]) -> httpx2.Response:
+        headers = {"Accept": "application/json", **proof}
         if organisation:
             headers["X-Grafana-Org-Id"] = str(organisation)
-        if login is None:
-            headers["Authorization"] = f"Bearer {self.access.token.reveal()}"
         reads = request.method == "GET"
         body = None if request.body is None else msgspec.json.encode(request.body)
         if body is not None:
@@ -249,7 +260,7 @@ class Grafana:
             with self._gate:
                 return self._open().request(
                     request.method, f"{self.url}{request.path}", params=list(request.query) or None, content=body,
-                    headers=headers, auth=login,
+                    headers=headers,
                 )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             _explain_certificate(error)
@@ -268,6 +279,8 @@ class Grafana:
                     self._client = client(
                         timeout_s=self.access.timeout_s, transport=self._transport, ca_file=self.access.ca_file
                     )
+                    # Cookies go only where `session.py` puts them: a call for another login must not carry them.
+                    self._client.cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
                 except (OSError, ssl.SSLError):
                     message = "The file of certificates for Grafana cannot be read."
                     hint = "Put a PEM file into BELVEDERE_GRAFANA_CA_FILE."
@@ -289,8 +302,7 @@ class Grafana:
             return answer
         said = self._redact.text(answer.message)
         if status == 401:  # noqa: PLR2004
-            self._refused_until = monotonic_s() + _REFUSED_S
-            self._refuse_login()
+            self._lock_out()
         if status == 403 and "quota" in said.lower():  # noqa: PLR2004
             message = f"Grafana's quota is reached: {said}."
             raise Stuck(message, code="grafana-quota", hint="Raise the quota in Grafana, then try again.")
@@ -311,6 +323,10 @@ class Grafana:
         detail = f"Grafana is troubled: {response.status_code} {self._redact.text(said)}".rstrip() + "."
         raise (GrafanaAway if request.method == "GET" else Unsure)(detail, retry_in_s=seconds)
 
+    def _lock_out(self) -> NoReturn:
+        self._refused_until = monotonic_s() + _REFUSED_S
+        self._refuse_login()
+
     def _refuse_login(self) -> NoReturn:
         message = "Grafana does not know the login or token that Belvedere uses."
         hint = "Set GRAFANA_USER and GRAFANA_PASSWORD anew, start again, then try again."
@@ -319,6 +335,11 @@ class Grafana:
     def _not_grafana(self, message: str) -> NoReturn:
         hint = f"Check the address {_shown(self.url)}: scheme, port and path must be those that people use."
         raise Stuck(message, code="grafana-address", hint=hint) from None
+
+
+def _basic(login: str, password: Secret) -> dict[str, str]:
+    pair = f"{login}:{password.reveal()}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 def _shown(url: str) -> str:

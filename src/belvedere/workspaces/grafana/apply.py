@@ -62,6 +62,7 @@ class Hands:
         self._logins = logins
         self._desired = desired
         self._seat = seat
+        self._at = 0
         self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._users = Users(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
@@ -98,9 +99,12 @@ class Hands:
         return self._grafana.ask(requests.organisation(number), 404).status not in _OK
 
     def _number(self) -> int:
-        with self._database.transaction() as connection:
-            known = store.place(connection, self._seat)
-        return known.organisation if known else 0
+        """Return the organisation's number, which an earlier step may have found out."""
+        if not self._at:
+            with self._database.transaction() as connection:
+                known = store.place(connection, self._seat)
+            self._at = known.organisation if known else 0
+        return self._at
 
     # The organisation
 
@@ -134,6 +138,7 @@ class Hands:
             failpoint("workspaces.grafana.organisation-marked")
         with self._database.transaction() as connection:
             store.found(connection, self._seat, self._grafana.url, desired.organisation, number)
+        self._at = number
 
     def _rename(self, _deed: Deed, number: int) -> None:
         answer = self._grafana.ask(requests.rename_organisation(number, self._desired.organisation), 400, 409)
@@ -172,10 +177,12 @@ class Hands:
         source = deed.source
         if source is None:
             return
-        self._another_second(source)
         body = self._source_body(source, number)
         with self._database.transaction() as connection:
+            age = store.age_s(connection, self._seat, Kind.SOURCE, source.key)
             store.begin(connection, self._seat, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
+        if age < _SAME_SECOND_S:
+            self._grafana.pause(_SAME_SECOND_S - age)
         made: Source | None = None
         if not deed.version:
             answer = self._grafana.ask(requests.create_source(body), 409, organisation=number)
@@ -184,7 +191,7 @@ class Hands:
         made = made or self._change_source(source, body, number)
         if made.uid != source.uid:
             raise taken(source.name, "data source")
-        with self._database.transaction() as connection:
+        with self._database.transaction(flushed=False) as connection:
             store.put(
                 connection, self._seat, Kind.SOURCE, source.key, uid=made.uid, version=made.version,
                 digest=source.seal,
@@ -204,12 +211,6 @@ class Hands:
         if "name" in answer.message:
             raise taken(source.name, "data source")
         raise Changed(retry_in_s=1.0)
-
-    def _another_second(self, source: WantedSource) -> None:
-        with self._database.transaction() as connection:
-            age = store.age_s(connection, self._seat, Kind.SOURCE, source.key)
-        if age < _SAME_SECOND_S:
-            self._grafana.pause(_SAME_SECOND_S - age)
 
     def _source_body(self, source: WantedSource, number: int) -> dict[str, object]:
         _, password = self._logins.reader_login(source.store_id)
@@ -248,7 +249,7 @@ class Hands:
     def _note_board(self, deed: Deed, version: int, state: RecordState = RecordState.OURS) -> None:
         if deed.board is None:
             return
-        with self._database.transaction() as connection:
+        with self._database.transaction(flushed=False) as connection:
             store.put(
                 connection, self._seat, Kind.BOARD, deed.key, uid=deed.board.uid, version=version,
                 digest=deed.board.digest, state=state,
@@ -275,7 +276,7 @@ class Hands:
             account = answer.read(Made).id if fresh else self._service_account(number)
         if not fresh:
             self._grafana.ask(requests.change_service_account(account, CAPTURE, VIEWER), organisation=number)
-        with self._database.transaction() as connection:
+        with self._database.transaction(flushed=False) as connection:
             store.put(connection, self._seat, Kind.CAPTURE, "main", number=account)
 
     def _service_account(self, number: int) -> int:

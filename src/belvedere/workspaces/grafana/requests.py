@@ -34,6 +34,24 @@ def _named(text: str) -> str:
     return quote(text, safe="")
 
 
+# Signing in
+
+
+def sign_in(user: str, password: str) -> Request:
+    """Ask for a session. The body holds a password."""
+    return Request("POST", "/login", {"user": user, "password": password})
+
+
+def rotate_session() -> Request:
+    """Ask for a session's next cookie."""
+    return Request("POST", "/api/user/auth-tokens/rotate")
+
+
+def sign_out() -> Request:
+    """End a session."""
+    return _get("/logout")
+
+
 # The server itself, for its administrator only
 
 

@@ -26,7 +26,15 @@ def hold(session: Connection, tenant: int, wait_ms: int) -> bool:
         session.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, tenant % 2**31])
     except psycopg.errors.LockNotAvailable:
         return False
+    finally:
+        session.execute("RESET lock_timeout")
     return True
+
+
+def let_go(session: Connection, tenant: int) -> None:
+    """Give the lock back. With the connection it is gone anyway."""
+    if not session.broken:
+        session.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, tenant % 2**31])
 
 
 def place(connection: Connection, seat: Seat) -> Known | None:

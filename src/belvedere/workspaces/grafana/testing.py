@@ -47,6 +47,8 @@ class TwinGrafana(Content, httpx2.BaseTransport):
         admin = TwinUser(1, "admin", "admin", "admin", "admin@localhost", server_admin=True, home=1)
         self.users: dict[int, TwinUser] = {1: admin}
         self.organisations: dict[int, TwinOrganisation] = {1: TwinOrganisation(1, "Main Org.", roles={1: "Admin"})}
+        self.offers_sessions = True
+        self.sessions: dict[str, int] = {}
         self._routes = list(self._table())
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -56,6 +58,8 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             body = json.loads(text) if text else None
             status, answer = self.answer(request.method, str(request.url.raw_path, "ascii"), request.headers, body)
         headers = {"Content-Type": "application/json; charset=UTF-8"}
+        if status == 200 and request.url.path in {"/login", "/api/user/auth-tokens/rotate"}:  # noqa: PLR2004
+            headers["Set-Cookie"] = f"grafana_session={answer.pop('session')}; Path=/; HttpOnly; SameSite=Lax"
         return httpx2.Response(status, headers=headers, content=json.dumps(answer).encode())
 
     def answer(self, method: str, target: str, headers: httpx2.Headers, body: Any) -> Reply:  # noqa: ANN401
@@ -64,6 +68,8 @@ class TwinGrafana(Content, httpx2.BaseTransport):
         self.calls.append((method, path, body))
         if path == "/api/health":
             return 200, {"commit": "0", "database": "ok", "version": self.version}
+        if path == "/login":
+            return self._sign_in(body)
         try:
             call = self._call(headers, {key: values[0] for key, values in parse_qs(query).items()}, body)
             for wanted, pattern, kind, deed in self._routes:
@@ -80,16 +86,36 @@ class TwinGrafana(Content, httpx2.BaseTransport):
         header = headers.get("X-Grafana-Org-Id", "")
         if scheme.lower() == "bearer":
             return self._token_call(value, header, query, body)
-        login, _, password = base64.b64decode(value).decode().partition(":")
-        user = self._login(login)
-        if user is None or user.password != password:
-            message = "Invalid username or password"
-            raise Refused(401, message, messageId="password-auth.failed")
+        session = headers.get("Cookie", "").partition("grafana_session=")[2]
+        if session:
+            user = self.users.get(self.sessions.get(session, 0))
+            if user is None:
+                message = "Unauthorized"
+                raise Refused(401, message, messageId="session.token.notFound")
+        else:
+            login, _, password = base64.b64decode(value).decode().partition(":")
+            user = self._login(login)
+            if user is None or user.password != password:
+                message = "Invalid username or password"
+                raise Refused(401, message, messageId="password-auth.failed")
         # A header that is no number is ignored: the call is taken for the user's own organisation.
         organisation = self.organisations.get(int(header) if header.isdecimal() else user.home)
         role = organisation.roles.get(user.id, "") if organisation else ""
         member = self._is_member(organisation, user)
         return TwinCall(user, organisation, member, role or ("Admin" if member else ""), header, query, body)
+
+    def _sign_in(self, body: Any) -> Reply:  # noqa: ANN401
+        user = self._login(body["user"])
+        if not self.offers_sessions or user is None or user.password != body["password"]:
+            return 401, {"message": "Invalid username or password", "messageId": "password-auth.failed"}
+        session = f"session{len(self.sessions)}"
+        self.sessions[session] = user.id
+        return 200, {"message": "Logged in", "session": session}
+
+    def _rotate(self, call: TwinCall) -> Reply:
+        session = f"session{len(self.sessions)}"
+        self.sessions[session] = call.user.id if call.user else 0
+        return 200, {"message": "token rotated", "session": session}
 
     def _token_call(self, key: str, header: str, query: dict[str, str], body: Any) -> TwinCall:  # noqa: ANN401
         for organisation in self.organisations.values():
@@ -134,6 +160,8 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             ("GET", f"/api/users/{one}/orgs", "server", self._homes),
             ("POST", f"/api/users/{one}/using/{one}", "server", self._use),
             ("GET", "/api/user", "any", lambda call: (200, {"login": call.user.login if call.user else ""})),
+            ("POST", "/api/user/auth-tokens/rotate", "any", self._rotate),
+            ("GET", "/logout", "any", lambda _call: (200, {})),
             ("GET", "/api/org", "member", lambda call: (200, _organisation_json(call.here))),
             ("GET", "/api/search", "any", self.search),
             ("GET", "/api/datasources", "member", self.sources),

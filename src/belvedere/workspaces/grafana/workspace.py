@@ -83,7 +83,7 @@ class GrafanaWorkspace:
         self._database = database
         self._credentials = credentials
         self._stores = stores
-        self._planned: dict[int, Desired] = {}
+        self._planned: dict[int, Hands] = {}
         self._roster = Roster(database=database, url=self._grafana.url, of_tenant=members)
         self._wishes = Wishes(
             database=database, credentials=credentials, stores=stores, options=options or Options(),
@@ -111,7 +111,7 @@ class GrafanaWorkspace:
             return Plan(place.name)
         desired = self._wishes.of(place, records, plugin=self._plugin(known))
         desired = self._roster.on(desired, self._seat(place), self._grafana.access.user)
-        self._planned[place.tenant] = replace(desired, boards=())
+        self._planned[place.tenant] = self._hands(place, replace(desired, boards=()))
         seen = observe(self._grafana, desired, known, records, removing=not wanted)
         if not wanted:
             return removal(desired, seen, records)
@@ -121,11 +121,11 @@ class GrafanaWorkspace:
 
     def apply(self, place: Place, step: Step[Deed]) -> None:
         """Do one step and write down what stands there then. The step holds all that its plan knew of the object."""
-        desired = self._planned.get(place.tenant)
-        if desired is None:
-            desired = self._wishes.of(place, self._on_record(place)[1], boards=False)
+        hands = self._planned.get(place.tenant)
+        if hands is None:
+            hands = self._hands(place, self._wishes.of(place, self._on_record(place)[1], boards=False))
         failpoint("workspaces.grafana.step.before")
-        self._hands(place, desired).do(step.deed)
+        hands.do(step.deed)
         failpoint("workspaces.grafana.step.after")
 
     def publish(self, place: Place, publication: Publication) -> str:
