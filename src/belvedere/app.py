@@ -12,6 +12,7 @@ from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
+from belvedere.dashboards.templates import GrafanaTemplates
 from belvedere.dashboards.to_gateway import carried
 from belvedere.gateway.grafana import GrafanaKeys
 from belvedere.gateway.identities import LinkedIdentities
@@ -83,6 +84,7 @@ class Services:
     workspaces: Workspaces
     people: People
     dashboards: Dashboards
+    templates: GrafanaTemplates
     viewer: Viewer
     notifications: Notifications
     previews: Previews
@@ -176,6 +178,9 @@ def build(settings: Settings) -> Services:
     dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url
     )
+    templates = GrafanaTemplates(
+        database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
+    )
     viewer = Viewer(load=dashboards.shown, readers=stores)
     notifications = Notifications(
         database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
@@ -199,7 +204,7 @@ def build(settings: Settings) -> Services:
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
         tenants=tenants, stores=stores, workspaces=workspaces,
         people=People(history=history, tenants=tenants, members=members, rooms=workspaces),
-        dashboards=dashboards, viewer=viewer,
+        dashboards=dashboards, templates=templates, viewer=viewer,
         notifications=notifications, previews=previews,
         identities=identities,
     )

@@ -17,7 +17,7 @@ from belvedere.dashboards import store
 from belvedere.dashboards.look import Looked, Seen, fingerprint, look
 from belvedere.dashboards.model import Dashboard, DashboardState, Why
 from belvedere.dashboards.patience import Patience
-from belvedere.dashboards.to_grafana import to_grafana
+from belvedere.dashboards.templates import publications
 from belvedere.dashboards.to_view import to_view
 from belvedere.dashboards.turns import Turns, worst_last
 from belvedere.jobs.model import Queue
@@ -28,7 +28,6 @@ from belvedere.kernel.errors import Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.page import Page
-from belvedere.workspaces.model import Model
 from belvedere.workspaces.port import Publication
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Shown
@@ -220,18 +219,17 @@ class Dashboards:
     def publications(self, serial: int) -> builtins.list[Publication]:
         """Return what a tenant's workspace should show, for the room that repairs it; no door calls this."""
         with self._database.transaction() as connection:
-            found = store.standing(connection, serial)
-        return [_publication(*one) for one in found]
+            return publications(connection, serial, store.standing(connection, serial))
 
     def readdress(self, serial: int) -> None:
         """Show a tenant's dashboards in its workspace of now, and write down where they are. Nobody is told anew."""
         with self._database.transaction() as connection:
-            found = store.standing(connection, serial)
-        for dashboard_id, store_id, model in found:
-            url = self._workspaces.publish(serial, _publication(dashboard_id, store_id, model))
+            found = publications(connection, serial, store.standing(connection, serial))
+        for one in found:
+            url = self._workspaces.publish(serial, one)
             with self._database.transaction() as connection:
-                if store.readdress(connection, dashboard_id, url):
-                    signal(connection, f"tenant.{serial}", f"dashboard.{dashboard_id}")
+                if store.readdress(connection, one.dashboard_id, url):
+                    signal(connection, f"tenant.{serial}", f"dashboard.{one.dashboard_id}")
 
     def reconcile(self, store_id: UUID | str) -> None:
         """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.
@@ -350,10 +348,11 @@ class Dashboards:
 
     def _publish(self, facts: StoreFacts) -> None:
         with self._database.transaction() as connection:
-            waiting = store.working(connection, facts.id)
-        for dashboard_id, model in waiting:
-            publication = _publication(dashboard_id, facts.id, model)
-            with self._history.action(SYSTEM, "dashboard.publish", model.title, tenant=facts.tenant_id):
+            found = [(one, facts.id, model) for one, model in store.working(connection, facts.id)]
+            waiting = publications(connection, facts.tenant_id, found)
+        for publication in waiting:
+            dashboard_id, title = publication.dashboard_id, publication.model.title
+            with self._history.action(SYSTEM, "dashboard.publish", title, tenant=facts.tenant_id):
                 try:
                     url = self._workspaces.publish(facts.tenant_id, publication)
                 except Stuck as error:
@@ -375,11 +374,6 @@ class Dashboards:
         if dashboard.url.startswith("/"):
             return replace(dashboard, url=self._base_url + dashboard.url)
         return dashboard
-
-
-def _publication(dashboard_id: UUID, store_id: UUID, model: Model) -> Publication:
-    """Write a dashboard in both forms. The store's id stands for its data source, which the workspace names."""
-    return Publication(dashboard_id, store_id, model, to_grafana(model, dashboard_id, datasource=f"{store_id}"))
 
 
 def _uuid(text: UUID | str) -> UUID:

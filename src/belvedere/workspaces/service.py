@@ -4,7 +4,7 @@ What is not here: panels' data (`viewer/service.py`), a Grafana's own objects (`
 are (`dashboards/`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -132,6 +132,20 @@ class Workspaces:
             if found is None:
                 message = "There is no password to hand over: it was handed over before, or there is no default user."
                 raise NotFound(message)
+        return found
+
+    def grafana_document(self, serial: int, dashboard_id: UUID) -> Mapping[str, Any]:
+        """Return a dashboard as it stands in the tenant's Grafana now.
+
+        Raises:
+            NotFound: the tenant looks at no Grafana, or it does not stand there.
+        """
+        workspace = self._of(serial)
+        grafana = workspace if isinstance(workspace, GrafanaWorkspace) else None
+        found = grafana.document(self._place_of(serial), dashboard_id) if grafana is not None else None
+        if found is None:
+            message = "The dashboard does not stand in the tenant's Grafana."
+            raise NotFound(message)
         return found
 
     def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:

@@ -5,7 +5,7 @@ the default user. `Workspaces` (../service.py) holds the tenant's lock around ea
 has one writer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -236,6 +236,15 @@ class GrafanaWorkspace:
             if seen is not None:
                 found.append((board.dashboard_id, board.title, differences(board.document, seen.document)))
         return found
+
+    def document(self, place: Place, dashboard_id: UUID) -> Mapping[str, Any] | None:
+        """Return a dashboard as it stands in Grafana, or None when it does not."""
+        known, records = self._on_record(place)
+        record = records.get((Kind.BOARD, str(dashboard_id)))
+        if known is None or not known.organisation or record is None:
+            return None
+        seen = read_board(self._grafana, known.organisation, record.uid)
+        return seen.document if seen is not None and seen.readable else None
 
     def noted(self, place: Place, error: BelvedereError | None) -> None:
         """Write down how the last look went, so that pages tell it while nothing else can be asked."""
