@@ -13,6 +13,7 @@ import httpx2
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
+from belvedere.dashboards.to_gateway import carried
 from belvedere.identity.members.service import Members
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import SYSTEM
@@ -24,6 +25,7 @@ from belvedere.stores.model import Store, StoreKind, StoreState, database_name
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
+from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.model import Model
 from belvedere.workspaces.people import People
@@ -35,6 +37,9 @@ from belvedere.workspaces.viewer.workspace import ViewerWorkspace
 REAL = os.environ.get("BELVEDERE_TEST_GRAFANA_URL", "")
 """Such as `http://admin:admin@127.0.0.1:3000`; without it only the twin is tried."""
 
+
+SHARED = os.environ.setdefault("BELVEDERE_TEST_SHARED", f"Shared {uuid4().hex[:8]}")
+"""The organisation that tenants of tier `team` share in this run, and in processes that it starts."""
 
 FAKE = UUID(int=4)
 """Stores bear the same ids in every process of a test."""
@@ -87,6 +92,7 @@ class World:
     queue: JobQueue
     members: Members
     people: People
+    team: GrafanaWorkspace
     shown: dict[int, list[Publication]] = field(default_factory=dict)
     eye: Grafana | None = None
     """Looks and meddles as people do, past whatever stands between."""
@@ -107,9 +113,36 @@ class World:
     def ask(self, request: Any, *accept: int, organisation: int = 0) -> Any:
         return (self.eye or self.grafana.grafana).ask(request, *accept, organisation=organisation).body
 
+    def organisation(self) -> int:
+        """Return the number of the organisation that tenants of tier `team` share."""
+        return self.workspaces.shared_organisation()
+
     def close(self) -> None:
         self.grafana.close()
         self.history.close()
+
+
+@dataclass
+class FakeLinks:
+    """The gateway's table of who sees whose rows."""
+
+    seen: dict[str, set[int]] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
+
+    def subjects(self, tenant: int) -> frozenset[str]:
+        return frozenset(subject for subject, tenants in self.seen.items() if tenant in tenants)
+
+    def link(self, tenant: int, subject: str, *, member: str, login: str = "") -> None:
+        self.seen.setdefault(subject, set()).add(tenant)
+        self.logins[subject] = login or member
+
+    def unlink(self, tenant: int, subject: str) -> None:
+        self.seen.get(subject, set()).discard(tenant)
+
+
+def gateway(address: str = "http://127.0.0.1:8051", secret: str = "what only Grafana knows") -> QueryGateway:
+    """Stand for a query gateway that nobody has started."""
+    return QueryGateway(address, "X-Belvedere-Gateway", Secret(secret), carried, FakeLinks())
 
 
 def publication(title: str = "Timing: p", ident: UUID | None = None, store_id: UUID | None = None) -> Publication:
@@ -131,7 +164,8 @@ def publication(title: str = "Timing: p", ident: UUID | None = None, store_id: U
 
 def make(
     database: Database, folder: Path, access: Access, *, transport: httpx2.BaseTransport | None = None,
-    stores: FakeStores | None = None, options: Options | None = None,
+    stores: FakeStores | None = None, options: Options | None = None, shared: Shared | None = None,
+    tier: Tier = Tier.ORG,
 ) -> World:
     """Wire an installation to a Grafana."""
     history = FileHistory(folder / f"history-{uuid4().hex[:6]}")
@@ -143,13 +177,17 @@ def make(
     stores = stores or FakeStores()
     shown: dict[int, list[Publication]] = {}
     more = {} if transport is None else {"transport": transport, "pause": lambda _s: None}
+    shared = shared or Shared(SHARED)
     grafana = GrafanaWorkspace(
         access=access, database=database, credentials=credentials, stores=stores, options=options,
         publications=lambda serial: shown.get(serial, []), members=members.of_tenant, **more,
     )
+    team = grafana.sharing(shared)
     workspaces = Workspaces(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
-        grafana=grafana, tier=Tier.ORG,
+        grafana=grafana, team=team, tier=tier,
     )
     people = People(history=history, tenants=tenants, members=members, rooms=workspaces)
-    return World(database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, shown)
+    return World(
+        database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, team, shown
+    )

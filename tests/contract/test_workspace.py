@@ -12,22 +12,29 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.plan import Plan, Sign
 from belvedere.reactions import REACTIONS
 from belvedere.tenants.service import Tenants
+from belvedere.workspaces.grafana.shared.model import Shared
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place, Workspace
 from belvedere.workspaces.viewer.workspace import ViewerWorkspace
-from grafana_world import REAL, access_of, make, publication
+from grafana_world import REAL, SHARED, access_of, gateway, make, publication
 
 pytestmark = pytest.mark.contract
+WHERE = ["twin", *(["real"] if REAL else [])]
+TIERS = ["org", "team", "gateway"]
 
 
-@pytest.fixture(params=["viewer", "twin", *(["real"] if REAL else [])])
+@pytest.fixture(params=["viewer", *(f"{tier} {where}" for tier in TIERS for where in WHERE)])
 def workspace(request, database: Database, tmp_path) -> Iterator[Workspace]:
     if request.param == "viewer":
         yield ViewerWorkspace(database=database)
         return
-    transport = TwinGrafana() if request.param == "twin" else None
-    world = make(database, tmp_path, access_of(REAL or "http://grafana.test"), transport=transport)
-    yield world.grafana
+    tier, _, where = request.param.partition(" ")
+    transport = TwinGrafana() if where == "twin" else None
+    access = access_of(REAL if where == "real" else "http://grafana.test")
+    world = make(database, tmp_path, access, transport=transport)
+    through = make(database, tmp_path, access, transport=transport, shared=Shared(SHARED, gateway=gateway()))
+    yield {"org": world.grafana, "team": world.team, "gateway": through.team}[tier]
+    through.close()
     world.close()
 
 

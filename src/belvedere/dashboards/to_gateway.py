@@ -5,11 +5,13 @@ mode, behind a comment into which Grafana writes the time range (`gateway/macros
 the SQL, and sending it.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from belvedere.dashboards.to_grafana import Document, to_grafana
 from belvedere.gateway.model import LEADING_COMMENT, LEADING_COMMENT_TABLE
+from belvedere.workspaces.grafana.document import SAME_TYPE
 from belvedere.workspaces.model import Model
 
 _TYPE: Final = "influxdb"
@@ -18,22 +20,47 @@ _LABELLED: Final = " AS metric"
 
 def to_gateway(model: Model, dashboard_id: UUID, *, datasource: str) -> Document:
     """Write a dashboard. `datasource` is the uid of the gateway's data source for the model's kind of store."""
-    document = to_grafana(model, dashboard_id, datasource=datasource)
-    source = {"type": _TYPE, "uid": datasource}
-    for panel in document["panels"]:
-        if "targets" in panel:
-            panel["datasource"] = source
-            panel["targets"] = [_target(target, source) for target in panel["targets"]]
-    for variable in document["templating"]["list"]:
-        if variable["type"] == "query":
-            written = LEADING_COMMENT_TABLE + variable["query"]
-            variable |= {"datasource": source, "query": written, "definition": written}
-    return document
+    return carried(to_grafana(model, dashboard_id, datasource=datasource))
 
 
-def _target(target: dict[str, Any], source: Document) -> Document:
+def carried(document: Mapping[str, Any]) -> Document:
+    """Write a dashboard for PostgreSQL anew, so that its queries go through the gateway. The given one stays as it is.
+
+    Panels and variables of other data sources are left alone.
+    """
+    panels = [_panel(panel) for panel in document.get("panels", ())]
+    made: Document = {**document, "panels": panels} if "panels" in document else {**document}
+    if "templating" in document:
+        listed = [_variable(one) for one in document["templating"].get("list", ())]
+        made["templating"] = {**document["templating"], "list": listed}
+    return made
+
+
+def _is_carried(source: object) -> bool:
+    return isinstance(source, Mapping) and source.get("type") in SAME_TYPE
+
+
+def _panel(panel: Document) -> Document:
+    """Carry a panel's queries, and those of the panels that a closed row keeps."""
+    inner = {"panels": [_panel(one) for one in panel["panels"]]} if isinstance(panel.get("panels"), list) else {}
+    if "targets" not in panel or not _is_carried(panel.get("datasource")):
+        return {**panel, **inner}
+    source = {**panel["datasource"], "type": _TYPE}
+    targets = [_target(target, source) if "rawSql" in target else target for target in panel["targets"]]
+    return {**panel, **inner, "datasource": source, "targets": targets}
+
+
+def _variable(variable: Document) -> Document:
+    if variable.get("type") != "query" or not _is_carried(variable.get("datasource")):
+        return variable
+    written = LEADING_COMMENT_TABLE + str(variable["query"])
+    source = {**variable["datasource"], "type": _TYPE}
+    return {**variable, "datasource": source, "query": written, "definition": written}
+
+
+def _target(target: Document, source: Document) -> Document:
     """Carry one query. A name that Grafana would put together from all labels is the label, or the column, alone."""
-    table = target["format"] == "table"
+    table = target.get("format", "table") == "table"
     text = str(target["rawSql"])
     return {
         "refId": target["refId"], "datasource": source, "rawQuery": True,

@@ -75,8 +75,8 @@ class Expected:
 class IdTokens:
     """Checks tokens. Those found good are remembered until they expire, since Grafana sends one many times."""
 
-    def __init__(self, *, find_key: FindKey, expected: Expected, now: Now) -> None:
-        """Take where keys come from, what a token must say, and the clock."""
+    def __init__(self, *, find_key: FindKey, expected: Expected | Callable[[], Expected], now: Now) -> None:
+        """Take where keys come from, what a token must say (now, where that may change), and the clock."""
         self._find_key = find_key
         self._expected = expected
         self._now = now
@@ -130,7 +130,7 @@ class IdTokens:
         return claims
 
     def _judge(self, claims: _Claims, now: float) -> None:
-        expected = self._expected
+        expected = self._expected if isinstance(self._expected, Expected) else self._expected()
         audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
         if not expected.issuer or claims.iss.rstrip("/") != expected.issuer.rstrip("/"):
             message = "The identity token was made by another Grafana."

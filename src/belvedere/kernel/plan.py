@@ -45,13 +45,14 @@ class Plan(Generic[Deed]):
     """The steps that lead from what is to what should be, in the order in which they are applied.
 
     `kept` names what stands in the way of a removal, is not ours, and stays. `partial` says that what else there is to
-    do is only seen after these steps.
+    do is only seen after these steps. `warnings` are sentences about what the place does not do, whatever is done.
     """
 
     subject: str
     steps: tuple[Step[Deed], ...] = ()
     kept: tuple[str, ...] = ()
     partial: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
@@ -67,11 +68,13 @@ class Plan(Generic[Deed]):
 
 def render(plan: Plan[Deed]) -> str:
     """Print a plan as text, the same on the page and in the terminal."""
+    warned = [f"  ! {one}" for one in plan.warnings]
     if not plan:
-        return f"{plan.subject}: nothing to do."
+        return "\n".join([f"{plan.subject}: nothing to do.", *warned])
     lines = [f"{plan.subject}: {plan.summary()}."]
     for step in plan.steps:
         lines.append(f"  {step.sign} {step.title} {step.target}".rstrip())
         lines.extend(f"      {change.field}: {change.old} -> {change.new}" for change in step.changes)
+    lines.extend(warned)
     lines.extend(f"  = keep {one}, which is not ours" for one in plan.kept)
     return "\n".join(lines)

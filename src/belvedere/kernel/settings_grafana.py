@@ -33,7 +33,8 @@ class GrafanaSettings:
     grafana_tier: str = text_row(
         "BELVEDERE_WORKSPACE_TIER",
         "",
-        "What a new tenant gets: `viewer`, or `org`, an organisation of its own in Grafana. "
+        "What a new tenant gets: `viewer`; `org`, an organisation of its own in Grafana; `team`, a team in one that "
+        "tenants share. "
         "Empty: `org` where address, login and password of one are set.",
         section=_GRAFANA,
     )
@@ -41,6 +42,12 @@ class GrafanaSettings:
         "BELVEDERE_GRAFANA_ORGANISATION",
         "Tenant {id} - {name}",
         "Name of a tenant's organisation, with its number and name put in.",
+        section=_GRAFANA,
+    )
+    grafana_shared: str = text_row(
+        "BELVEDERE_GRAFANA_SHARED",
+        "Belvedere",
+        "The organisation that tenants of tier `team` share: its name, made when it is missing, or the number of one.",
         section=_GRAFANA,
     )
     grafana_default_user: str = text_row(
@@ -82,6 +89,12 @@ class GrafanaSettings:
         "BELVEDERE_GATEWAY_HOST", "127.0.0.1", "Address that the query gateway listens on.", section=_GRAFANA
     )
     gateway_port: int = port_row("BELVEDERE_GATEWAY_PORT", 8051, "Port that it listens on.", section=_GRAFANA)
+    gateway_address: str = text_row(
+        "BELVEDERE_GATEWAY_ADDRESS",
+        "",
+        "How Grafana reaches the query gateway. Empty: `http://` with the address and port that it listens on.",
+        section=_GRAFANA,
+    )
     gateway_secret: Secret = secret_row(
         "BELVEDERE_GATEWAY_SECRET",
         "Secret by which Grafana proves itself to it. Empty: derived from the sealing key.",
@@ -96,7 +109,7 @@ class GrafanaSettings:
     gateway_organisation: int = int_row(
         "BELVEDERE_GATEWAY_ORGANISATION",
         0,
-        "Number of the shared organisation whose members are answered. 0: nobody.",
+        "Number of the shared organisation whose members are answered. 0: that of BELVEDERE_GRAFANA_SHARED.",
         section=_GRAFANA,
     )
     gateway_rows: int = int_row(

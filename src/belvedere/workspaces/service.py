@@ -41,7 +41,7 @@ class Workspaces:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, tenants: Tenants, workspace: Workspace,
-        grafana: GrafanaWorkspace | None = None, tier: Tier = Tier.VIEWER,
+        grafana: GrafanaWorkspace | None = None, team: GrafanaWorkspace | None = None, tier: Tier = Tier.VIEWER,
     ) -> None:
         """Take what it needs.
 
@@ -52,6 +52,7 @@ class Workspaces:
             tenants: whose.
             workspace: the built-in viewer.
             grafana: the Grafana of the installation, where there is one.
+            team: the same with tenants as teams of one organisation.
             tier: the tier of tenants for whom none was chosen yet.
         """
         self._database = database
@@ -60,6 +61,7 @@ class Workspaces:
         self._tenants = tenants
         self._viewer = workspace
         self._grafana = grafana
+        self._team = team
         self._tier = tier if grafana is not None else Tier.VIEWER
         self._notes = Notes(database)
         self._noting = self._notes.around
@@ -73,6 +75,18 @@ class Workspaces:
     def grafana(self) -> GrafanaWorkspace | None:
         """The Grafana of the installation, for rooms that capture from it."""
         return self._grafana
+
+    def shared_organisation(self) -> int:
+        """Return the number of the organisation that tenants of tier `team` share; 0 before it was made."""
+        return self._team.shared_organisation() if self._team is not None else 0
+
+    def warning(self, serial: int) -> str:
+        """Say what a tenant's workspace does not keep apart, for its pages; empty when it keeps everything apart."""
+        try:
+            workspace = self._in_grafana(serial)
+        except Stuck:
+            return ""
+        return workspace.warning if workspace is not None else ""
 
     def close(self) -> None:
         """Close what is open."""
@@ -114,7 +128,8 @@ class Workspaces:
         with self._history.action(
             actor, "dashboard.resolve", str(dashboard_id), tenant=serial, choice=choice
         ):
-            if self._grafana is None or not self._grafana.resolve(_place(tenant), dashboard_id, ours=ours):
+            workspace = self._in_grafana(serial)
+            if workspace is None or not workspace.resolve(_place(tenant), dashboard_id, ours=ours):
                 raise NotFound
             with self._database.transaction() as connection:
                 self._queue.enqueue(connection, "workspaces.provision", str(serial))
@@ -128,7 +143,8 @@ class Workspaces:
         actor.must(Role.OPERATOR, serial)
         tenant = self._tenants.get(actor, serial)
         with self._history.action(actor, "workspace.take-password", tenant.name, tenant=serial):
-            found = self._grafana.take_password(_place(tenant)) if self._grafana is not None else None
+            workspace = self._in_grafana(serial)
+            found = workspace.take_password(_place(tenant)) if workspace is not None else None
             if found is None:
                 message = "There is no password to hand over: it was handed over before, or there is no default user."
                 raise NotFound(message)
@@ -140,9 +156,8 @@ class Workspaces:
         Raises:
             NotFound: the tenant looks at no Grafana, or it does not stand there.
         """
-        workspace = self._of(serial)
-        grafana = workspace if isinstance(workspace, GrafanaWorkspace) else None
-        found = grafana.document(self._place_of(serial), dashboard_id) if grafana is not None else None
+        workspace = self._in_grafana(serial)
+        found = workspace.document(self._place_of(serial), dashboard_id) if workspace is not None else None
         if found is None:
             message = "The dashboard does not stand in the tenant's Grafana."
             raise NotFound(message)
@@ -161,8 +176,9 @@ class Workspaces:
 
     def end_pass(self, made: CapturePass) -> None:
         """End a pass before its time."""
-        if self._grafana is not None:
-            self._grafana.end_pass(made)
+        workspace = self._in_grafana(made.tenant)
+        if workspace is not None and workspace.grafana.url == made.origin:
+            workspace.end_pass(made)
 
     # For jobs
 
@@ -287,14 +303,21 @@ class Workspaces:
     # Inside
 
     def _of(self, serial: int) -> Workspace:
-        tier = self.tier(serial)
+        return self._at(self.tier(serial))
+
+    def _in_grafana(self, serial: int) -> GrafanaWorkspace | None:
+        workspace = self._of(serial)
+        return workspace if isinstance(workspace, GrafanaWorkspace) else None
+
+    def _at(self, tier: Tier) -> Workspace:
         if tier is Tier.VIEWER:
             return self._viewer
-        if self._grafana is None:
+        found = {Tier.ORG: self._grafana, Tier.TEAM: self._team}.get(tier)
+        if found is None:
             message = "The tenant's workspace is in a Grafana, and no Grafana is set."
             hint = "Set GRAFANA_BASE_URL, GRAFANA_USER and GRAFANA_PASSWORD, and start again."
             raise Stuck(message, hint=hint, code="grafana-missing")
-        return self._grafana
+        return found
 
     def _place_of(self, serial: int) -> Place:
         tenant = self._tenants.find(serial)

@@ -43,6 +43,19 @@ GRAFANA: Final = {
         "Its workspace is neither repaired nor removed.",
         "Set GRAFANA_BASE_URL, GRAFANA_USER and GRAFANA_PASSWORD again, and start again.",
     ),
+    "grafana-shared": Problem(
+        "The organisation that tenants share is not there",
+        "Its number stands in the settings, and Grafana has no organisation of that number.",
+        "Workspaces of tier `team` are neither made nor repaired.",
+        "Set BELVEDERE_GRAFANA_SHARED to the number of one that is there, or to a name, which is made.",
+    ),
+    "grafana-own": Problem(
+        "The tenant's own Grafana cannot be used",
+        "Its address or key among the tenant's credentials is missing, wrong, or allows too little.",
+        "Nothing was written there. What stood elsewhere still stands.",
+        "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is Admin "
+        "of one organisation.",
+    ),
     "grafana-taken": Problem(
         "Grafana has something of that name already",
         "An organisation, folder, data source or dashboard of the wanted name or uid was made by somebody else.",

@@ -14,8 +14,8 @@ from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.answers import Made, Member, Membership, User
 from belvedere.workspaces.grafana.api import Grafana, Unsure
+from belvedere.workspaces.grafana.deeds import Deed
 from belvedere.workspaces.grafana.model import Kind, Seat, WantedAccount
-from belvedere.workspaces.grafana.plan import Deed
 
 PASSWORD: Final = "_grafana_password"  # noqa: S105  (a name)
 """The name under which the default user's first password is sealed, until it is handed over."""

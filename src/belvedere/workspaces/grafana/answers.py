@@ -172,6 +172,43 @@ class SourceHealth(Struct, frozen=True):
     message: str = ""
 
 
+class Team(Struct, frozen=True):
+    """A team. Its e-mail address carries our mark."""
+
+    id: int
+    name: str
+    email: str = ""
+
+
+class Teams(Struct, frozen=True):
+    """`GET /api/teams/search`."""
+
+    teams: list[Team] = field(default_factory=list)
+
+
+class TeamMade(Struct, frozen=True, rename="camel"):
+    """`POST /api/teams`."""
+
+    team_id: int
+
+
+class TeamMember(Struct, frozen=True, rename="camel"):
+    """Somebody in a team."""
+
+    user_id: int
+    login: str = ""
+
+
+class Right(Struct, frozen=True, rename="camel"):
+    """What a folder allows a role, a team or a user: 1 look, 2 edit, 4 administer."""
+
+    permission: int
+    role: str = ""
+    team_id: int = 0
+    user_id: int = 0
+    inherited: bool = False
+
+
 class LibraryElement(Struct, frozen=True):
     """A library panel."""
 

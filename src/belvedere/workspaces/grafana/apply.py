@@ -5,7 +5,7 @@ answer and compares. What is not here: which steps there are (`plan.py`).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from uuid import UUID
 
 from belvedere.credentials.service import Credentials
@@ -26,10 +26,14 @@ from belvedere.workspaces.grafana.answers import (
     SourceMade,
 )
 from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
-from belvedere.workspaces.grafana.model import CAPTURE, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
+from belvedere.workspaces.grafana.deeds import VIEWER, Deed, Do
+from belvedere.workspaces.grafana.model import INFLUX, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.people.users import Users
-from belvedere.workspaces.grafana.plan import VIEWER, Deed, Do, is_foreign_source
+from belvedere.workspaces.grafana.plan import is_foreign_source
+from belvedere.workspaces.grafana.problems import taken
+from belvedere.workspaces.grafana.shared.hands import SharedHands
+from belvedere.workspaces.grafana.shared.model import QueryGateway
 
 _TRIES: Final = 3
 _SAME_SECOND_S: Final = 1.1
@@ -37,7 +41,7 @@ _SAME_SECOND_S: Final = 1.1
 
 _PENDING: Final = "pending"
 _OK: Final = frozenset({200, 201})
-_DROPS: Final = frozenset({Do.DROP_BOARD, Do.DROP_FOLDER, Do.DROP_SOURCE, Do.DROP_CAPTURE})
+_DROPS: Final = frozenset({Do.DROP_BOARD, Do.DROP_FOLDER, Do.DROP_SOURCE, Do.DROP_CAPTURE, Do.DROP_TEAM})
 
 
 class Logins(Protocol):
@@ -53,16 +57,20 @@ class Hands:
 
     def __init__(
         self, *, grafana: Grafana, database: Database, credentials: Credentials, logins: Logins, desired: Desired,
-        seat: Seat,
+        seat: Seat, gateway: QueryGateway | None = None,
     ) -> None:
-        """Take what it needs."""
+        """Take what it needs; `gateway` where data sources point at it."""
         self._grafana = grafana
         self._database = database
         self._credentials = credentials
         self._logins = logins
         self._desired = desired
         self._seat = seat
+        self._gateway = gateway
         self._at = 0
+        self._shared = SharedHands(
+            grafana=grafana, database=database, desired=desired, seat=seat, links=gateway.links if gateway else None
+        )
         self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._users = Users(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
@@ -70,6 +78,8 @@ class Hands:
             Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: self._capture,
             Do.KEYS: self._keys, Do.ACCOUNT: self._accounts.put, Do.DROP_ACCOUNT: self._accounts.drop,
             Do.MEMBER: self._member, Do.DROP_MEMBER: self._drop_member,
+            Do.TEAM: self._shared.team, Do.SEATS: self._shared.seats, Do.RIGHTS: self._shared.rights,
+            Do.LINKS: self._shared.links, Do.DROP_LINKS: self._shared.drop_links, Do.DROP_TEAM: self._shared.drop_team,
             Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
             Do.DROP_CAPTURE: self._drop_capture, Do.DROP_ORGANISATION: self._drop_organisation,
             Do.RELEASE: self._release, Do.FORGET: self._forget,
@@ -81,6 +91,8 @@ class Hands:
             try:
                 if deed.do is Do.ORGANISATION:
                     self._organisation(again=attempt > 0)
+                elif deed.do is Do.SHARED:
+                    self._shared.organisation()
                 else:
                     self._deeds[deed.do](deed, deed.organisation or self._number())
             except NotInOrganisation:
@@ -204,7 +216,10 @@ class Hands:
         there = seen.read(Source)
         if is_foreign_source(there) or there.read_only:
             raise taken(source.name, "data source")
-        body = {**body, "version": there.version, "isDefault": there.is_default}
+        # Nothing of what it was before is left in it: an empty text takes a secret away.
+        secrets = {key: "" for key, kept in there.secure_json_fields.items() if kept and key != source.secret}
+        secrets |= cast("dict[str, str]", body["secureJsonData"])
+        body = {**body, "version": there.version, "isDefault": there.is_default, "secureJsonData": secrets}
         answer = self._grafana.ask(requests.change_source(source.uid, body), 404, 409, organisation=number)
         if answer.status in _OK:
             return answer.read(SourceMade).datasource
@@ -213,12 +228,16 @@ class Hands:
         raise Changed(retry_in_s=1.0)
 
     def _source_body(self, source: WantedSource, number: int) -> dict[str, object]:
-        _, password = self._logins.reader_login(source.store_id)
+        if source.through and self._gateway is not None:
+            plugin, secret, database = INFLUX, self._gateway.secret, ""
+        else:
+            plugin, secret = self._grafana.postgres_plugin(number), self._logins.reader_login(source.store_id)[1]
+            database = source.database
         return {
-            "uid": source.uid, "name": source.name, "type": self._grafana.postgres_plugin(number), "access": "proxy",
-            "url": source.url, "user": source.user, "database": source.database, "basicAuth": False,
+            "uid": source.uid, "name": source.name, "type": plugin, "access": "proxy",
+            "url": source.url, "user": source.user, "database": database, "basicAuth": False,
             "isDefault": False, "withCredentials": False, "jsonData": source.json_data(),
-            "secureJsonData": {"password": password.reveal()},
+            "secureJsonData": {source.secret: secret.reveal()},
         }
 
     def _board(self, deed: Deed, number: int) -> None:
@@ -268,20 +287,21 @@ class Hands:
             failpoint("workspaces.grafana.hold.before-commit")
 
     def _capture(self, deed: Deed, number: int) -> None:
-        account, fresh = deed.number, False
+        account, fresh, name = deed.number, False, self._desired.capture
         if not account:
-            answer = self._grafana.ask(requests.create_service_account(CAPTURE, VIEWER), 400, 409, organisation=number)
+            answer = self._grafana.ask(requests.create_service_account(name, VIEWER), 400, 409, organisation=number)
             failpoint("workspaces.grafana.capture-made")
             fresh = answer.status in _OK
             account = answer.read(Made).id if fresh else self._service_account(number)
         if not fresh:
-            self._grafana.ask(requests.change_service_account(account, CAPTURE, VIEWER), organisation=number)
+            self._grafana.ask(requests.change_service_account(account, name, VIEWER), organisation=number)
         with self._database.transaction(flushed=False) as connection:
             store.put(connection, self._seat, Kind.CAPTURE, "main", number=account)
 
     def _service_account(self, number: int) -> int:
-        listed = self._grafana.ask(requests.service_accounts(), organisation=number).read(ServiceAccounts)
-        return next((one.id for one in listed.service_accounts if one.name == CAPTURE), 0)
+        name = self._desired.capture
+        listed = self._grafana.ask(requests.service_accounts(name), organisation=number).read(ServiceAccounts)
+        return next((one.id for one in listed.service_accounts if one.name == name), 0)
 
     def _keys(self, _deed: Deed, _number: int) -> None:
         with self._database.transaction() as connection:
@@ -341,13 +361,6 @@ class Hands:
 def key_of(store_kind: str) -> str:
     """Return the name of the credential that tells a data source's uid: `GRAFANA_UID_TIMING_REPORT`."""
     return f"GRAFANA_UID_{store_kind.upper()}"
-
-
-def taken(name: str, what: str) -> Stuck:
-    """Say that the name or uid belongs to something that is not ours."""
-    message = f"Grafana has another {what} named {name}, which Belvedere did not make."
-    hint = "Rename or delete it in Grafana, or take it over with `belvedere workspace adopt`; then try again."
-    return Stuck(message, hint=hint, code="grafana-taken")
 
 
 def _refused_board(title: str, said: str) -> Later | Stuck:

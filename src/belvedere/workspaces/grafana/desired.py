@@ -5,7 +5,7 @@ What is not here: what is there (`observe.py`), and what dashboards show (`dashb
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -17,18 +17,24 @@ from belvedere.workspaces.grafana import store
 from belvedere.workspaces.grafana.apply import Logins, key_of
 from belvedere.workspaces.grafana.document import POSTGRES, digest, fitted
 from belvedere.workspaces.grafana.model import (
+    CAPTURE,
     Desired,
     Kind,
     Records,
     WantedAccount,
     WantedBoard,
     WantedSource,
+    WantedTeam,
     folder_uid,
     mark_of,
     organisation_name,
+    shared_mark_of,
     source_uid,
+    team_mark_of,
 )
+from belvedere.workspaces.grafana.shared.model import Shared
 from belvedere.workspaces.port import Place, Publication
+from belvedere.workspaces.tiers import Tier
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -65,17 +71,25 @@ class Wishes:
 
     def __init__(
         self, *, database: Database, credentials: Credentials, stores: Stores, options: Options,
-        publications: Publications | None = None,
+        publications: Publications | None = None, tier: Tier = Tier.ORG, shared: Shared | None = None,
+        users: bool = True,
     ) -> None:
-        """Take what it needs; without `publications` dashboards are written when they are published, and no plan."""
+        """Take what it needs; without `publications` dashboards are written when they are published, and no plan.
+
+        `shared` counts for tier `team`; `users` tells whether users can be made there.
+        """
         self._database = database
         self._credentials = credentials
         self._stores = stores
         self._options = options
         self._publications = publications
+        self._tier = tier
+        self._shared = (shared or Shared()) if tier is Tier.TEAM else None
+        self._gateway = self._shared.gateway if self._shared else None
+        self._users = users
 
     def of(
-        self, place: Place, records: Records, *, owns: bool = True, plugin: str = POSTGRES, boards: bool = True
+        self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
     ) -> Desired:
         """Return all that should be there for a tenant, with or without its dashboards."""
         sources = self._sources(place.tenant, records)
@@ -87,13 +101,21 @@ class Wishes:
             )
         published = self._publications(place.tenant) if boards and self._publications is not None else ()
         folder = records.get((Kind.FOLDER, "main"))
-        return Desired(
+        desired = Desired(
             subject=place.name, organisation=organisation_name(self._options.organisation, place.tenant, place.name),
-            mark=mark_of(installation, place.tenant), owns=owns,
+            mark=mark_of(installation, place.tenant), owns=self._tier is Tier.ORG, users=self._users,
             folder_uid=folder.uid if folder and folder.uid else folder_uid(installation, place.tenant),
             folder_title=place.name, sources=sources,
             boards=tuple(self.board(one, sources, records, plugin) for one in published),
-            account=self._account(place) if owns else None, stale_keys=stale,
+            account=self._account(place) if self._users else None, stale_keys=stale,
+        )
+        if self._shared is None:
+            return desired
+        return replace(
+            desired, organisation=self._shared.name or f"number {self._shared.number}",
+            mark=shared_mark_of(installation), shared=True, number=self._shared.number,
+            team=WantedTeam(place.name, team_mark_of(installation, place.tenant)),
+            capture=f"{CAPTURE}-{installation.hex[:8]}-{place.tenant}", linked=self._gateway is not None,
         )
 
     def board(
@@ -101,7 +123,8 @@ class Wishes:
     ) -> WantedBoard:
         """Return one dashboard, fitted to the tenant's data sources. What was taken over keeps its uid."""
         uids = {str(one.store_id): one.uid for one in sources}
-        document = fitted(publication.document, uids, plugin)
+        written = publication.document if self._gateway is None else self._gateway.carry(publication.document)
+        document = fitted(written, uids, plugin)
         record = records.get((Kind.BOARD, str(publication.dashboard_id)))
         uid = record.uid if record and record.uid else f"b{publication.dashboard_id.hex}"
         document["uid"] = uid
@@ -113,9 +136,16 @@ class Wishes:
         for one in self._stores.of_tenant(tenant):
             if one.state is not StoreState.READY:
                 continue
-            user, password = self._stores.reader_login(one.id)
             record = records.get((Kind.SOURCE, one.kind.value))
             uid = record.uid if record and record.uid else source_uid(one.id)
+            if self._gateway is not None:
+                gate = self._gateway
+                made.append(WantedSource(
+                    key=one.kind.value, store_id=one.id, uid=uid, name=one.database, url=gate.address,
+                    database=one.database, user="", sslmode="", seal=_seal(one.id, gate.secret), through=gate.header,
+                ))
+                continue
+            user, password = self._stores.reader_login(one.id)
             made.append(WantedSource(
                 key=one.kind.value, store_id=one.id, uid=uid, name=one.database, url=self._address(one),
                 database=one.database, user=user, sslmode=self._sslmode(one), seal=_seal(one.id, password),

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from belvedere.workspaces.grafana.answers import Folder, Source
+from belvedere.workspaces.grafana.document import SAME_TYPE
 from belvedere.workspaces.grafana.people.model import JoinedMember, SeenMember, WantedMember
 from belvedere.workspaces.tiers import Tier
 
@@ -23,6 +24,14 @@ CAPTURE: Final = "belvedere-capture"
 
 RELEASED: Final = "-"
 """The mark of an organisation that was let go: Grafana keeps the old one when an empty text is sent."""
+
+INFLUX: Final = "influxdb"
+"""The plugin that carries a query's text to the gateway unchanged."""
+
+LOOK: Final = 1
+EDIT: Final = 2
+ADMINISTER: Final = 4
+"""What a folder can allow, in Grafana's numbers."""
 
 MOST_DIGESTS: Final = 20
 _LONGEST_NAME: Final = 190
@@ -86,9 +95,19 @@ class Known:
     asked: bool = False
 
 
+class Right(NamedTuple):
+    """What a folder allows: `whom` is `team 3`, `user 7` or `role Viewer`; 1 is look, 2 edit, 4 administer."""
+
+    whom: str
+    permission: int
+
+
 @dataclass(frozen=True, slots=True)
 class WantedSource:
-    """One PostgreSQL data source. `seal` changes with the password and tells nothing about it."""
+    """One data source: PostgreSQL itself, or with `through` the query gateway, which knows the reader's login.
+
+    `seal` changes with the password or the gateway's secret and tells nothing about it.
+    """
 
     key: str
     store_id: UUID
@@ -99,9 +118,25 @@ class WantedSource:
     user: str
     sslmode: str
     seal: str
+    through: str = ""
+
+    @property
+    def secret(self) -> str:
+        """The name under which Grafana keeps its secret."""
+        return "httpHeaderValue1" if self.through else "password"
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The names of its plugin."""
+        return frozenset({INFLUX}) if self.through else SAME_TYPE
 
     def json_data(self) -> dict[str, Any]:
-        """Return the settings that are no secret; `database` stands here from 12.2 on."""
+        """Return the settings that are no secret; `database` stands here from 12.2 on.
+
+        `through` is the name of the header that carries the gateway's secret.
+        """
+        if self.through:
+            return {"dbName": self.database, "httpMode": "POST", "httpHeaderName1": self.through}
         return {
             "database": self.database, "sslmode": self.sslmode, "postgresVersion": 1500, "timescaledb": False,
             "maxOpenConns": 4, "maxIdleConns": 2, "connMaxLifetime": 14400,
@@ -130,12 +165,32 @@ class WantedAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedSeat:
+    """Somebody of the tenant in a shared organisation: in the team, with so much right in the folder."""
+
+    login: str
+    member: str
+    permission: int = LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTeam:
+    """The tenant's team in a shared organisation. Its `mark` stands in its e-mail address."""
+
+    name: str
+    mark: str
+    seats: tuple[WantedSeat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """All that should be there for one tenant.
 
-    `owns` is False where the organisation was given (an own Grafana, a token): then it is neither made nor deleted,
-    and there is no default user and no member. `joined` are those who were put in, wanted or not; `administrator` is
-    the login that Belvedere uses.
+    `owns` is True where the organisation is the tenant's alone, and goes with it. `shared` is True where tenants share
+    one, which is made when it is missing unless its `number` was given. Where neither holds the organisation was given
+    (an own Grafana, a token). `users` is False where nothing can be done about users, as with a token: then
+    there is no default user and no member. `joined` are those who were put in, wanted or not; `administrator` is the
+    login that Belvedere uses.
     """
 
     subject: str
@@ -151,6 +206,12 @@ class Desired:
     members: tuple[WantedMember, ...] = ()
     joined: tuple[JoinedMember, ...] = ()
     administrator: str = ""
+    shared: bool = False
+    number: int = 0
+    users: bool = True
+    team: WantedTeam | None = None
+    capture: str = CAPTURE
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +247,15 @@ class SeenService:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenTeam:
+    """A team and the numbers of the users in it."""
+
+    id: int
+    name: str
+    people: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What is there. Without an organisation, or as no member of it, the rest is not known and empty.
 
@@ -202,6 +272,9 @@ class Observed:
     services: Mapping[str, SeenService] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     foreign_in_folder: bool = False
+    team: SeenTeam | None = None
+    rights: frozenset[Right] = frozenset()
+    links: frozenset[str] = frozenset()
 
 
 def source_uid(store_id: UUID) -> str:
@@ -217,6 +290,16 @@ def folder_uid(installation: UUID, tenant: int) -> str:
 def mark_of(installation: UUID, tenant: int) -> str:
     """Return what is written into an organisation's address, so that two installations leave each other whole."""
     return f"belvedere {installation} tenant {tenant}"
+
+
+def shared_mark_of(installation: UUID) -> str:
+    """Return what is written into the address of the organisation that tenants share."""
+    return f"belvedere {installation} shared"
+
+
+def team_mark_of(installation: UUID, tenant: int) -> str:
+    """Return what is written into a team's e-mail address; the domain is one that nobody can have (RFC 2606)."""
+    return f"tenant-{tenant}@{installation.hex}.belvedere.invalid"
 
 
 def organisation_name(pattern: str, tenant: int, name: str) -> str:

@@ -5,6 +5,7 @@ What is not here: what should be there (`desired.py`), what differs (`plan.py`).
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.answers import (
@@ -21,7 +22,6 @@ from belvedere.workspaces.grafana.answers import (
 from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.document import digest
 from belvedere.workspaces.grafana.model import (
-    CAPTURE,
     Desired,
     Kind,
     Known,
@@ -33,6 +33,7 @@ from belvedere.workspaces.grafana.model import (
     SeenService,
 )
 from belvedere.workspaces.grafana.people.model import SeenMember
+from belvedere.workspaces.grafana.shared.observe import see_rights, see_team
 
 _UNREADABLE = 406
 _GONE = 404
@@ -44,7 +45,9 @@ def find_organisation(grafana: Grafana, desired: Desired, place: Known | None) -
     A number alone proves nothing: a Grafana that was emptied gives it out again. The mark does; so does the name of
     one that was asked for here and left half-made, which nobody has marked.
     """
-    if not desired.owns:
+    if desired.number:
+        return _organisation(grafana, requests.organisation(desired.number)), ""
+    if not desired.owns and not desired.shared:
         return _given(grafana), ""
     known = place if place is not None and place.url == grafana.url else None
     if known is not None and known.organisation:
@@ -80,17 +83,17 @@ def observe(
     if organisation is None:
         return Observed(taken=taken)
     number = organisation.id
-    members = _members(grafana, number) if desired.owns else []
+    members = _members(grafana, number) if desired.users else []
     # The list is right at once; what the calls themselves are allowed lags five seconds behind.
     login = grafana.access.user.lower()
-    if (desired.owns and login not in {word.lower() for one in members for word in (one.login, one.email)}) or (
+    if (desired.users and login not in {word.lower() for one in members for word in (one.login, one.email)}) or (
         not grafana.verify(number)
     ):
         return Observed(organisation, member=False)
     sources = _sources(grafana, number, desired, records, removing=removing)
-    found = grafana.ask(requests.search(), organisation=number).read(list[Found])
-    services = _services(grafana, number)
-    boards = _boards(grafana, number, _wanted_uids(desired, records), found)
+    found = _found(grafana, number, desired, removing=removing)
+    services = _services(grafana, number, desired)
+    boards = _boards(grafana, number, _wanted_uids(desired, records), None if desired.shared else found)
     foreign: tuple[str, ...] = ()
     in_folder = False
     if removing:
@@ -102,7 +105,7 @@ def observe(
         boards=boards, members={
             one.login.lower(): SeenMember(one.user_id, one.login, one.role, one.email) for one in members
         },
-        services=services, foreign=foreign, foreign_in_folder=in_folder,
+        services=services, foreign=foreign, foreign_in_folder=in_folder, **_team(grafana, number, desired, records),
     )
 
 
@@ -154,9 +157,36 @@ def _sources(
     return [answer.read(Source) for answer in answers if answer.status != _GONE]
 
 
-def _boards(grafana: Grafana, number: int, uids: set[str], found: Iterable[Found]) -> dict[str, SeenBoard]:
-    there = {one.uid for one in found if one.type == "dash-db"}
-    read = {uid: read_board(grafana, number, uid) for uid in sorted(uids & there)}
+def _found(grafana: Grafana, number: int, desired: Desired, *, removing: bool) -> list[Found]:
+    """List what stands in the organisation; in one that tenants share, only the tenant's folder and what is in it."""
+    if not desired.shared:
+        return grafana.ask(requests.search(), organisation=number).read(list[Found])
+    answer = grafana.ask(requests.folder(desired.folder_uid), _GONE, organisation=number)
+    if answer.status == _GONE:
+        return []
+    folder = answer.read(Folder)
+    own = [Found(folder.uid, folder.title, "dash-folder")]
+    if not removing:
+        return own
+    inside = grafana.ask(requests.search_folder(folder.uid), organisation=number).read(list[Found])
+    return [*own, *(one for one in inside if one.folder_uid == folder.uid)]
+
+
+def _team(grafana: Grafana, number: int, desired: Desired, records: Records) -> dict[str, Any]:
+    """Read the tenant's team and what its folder allows, where there is to be one."""
+    if desired.team is None:
+        return {}
+    record = records.get((Kind.TEAM, "main"))
+    team = see_team(grafana, number, desired.team, record.number if record else 0)
+    return {"team": team, "rights": see_rights(grafana, number, desired.folder_uid)}
+
+
+def _boards(
+    grafana: Grafana, number: int, uids: set[str], found: Iterable[Found] | None
+) -> dict[str, SeenBoard]:
+    """Read dashboards, all or those that a search has found."""
+    there = uids if found is None else uids & {one.uid for one in found if one.type == "dash-db"}
+    read = {uid: read_board(grafana, number, uid) for uid in sorted(there)}
     return {uid: board for uid, board in read.items() if board is not None}
 
 
@@ -175,8 +205,9 @@ def _members(grafana: Grafana, number: int) -> list[Member]:
     return grafana.ask(requests.organisation_users(number)).read(list[Member])
 
 
-def _services(grafana: Grafana, number: int) -> dict[str, SeenService]:
-    listed = grafana.ask(requests.service_accounts(), organisation=number).read(ServiceAccounts).service_accounts
+def _services(grafana: Grafana, number: int, desired: Desired) -> dict[str, SeenService]:
+    request = requests.service_accounts(desired.capture if desired.shared else "")
+    listed = grafana.ask(request, organisation=number).read(ServiceAccounts).service_accounts
     return {one.name: SeenService(one.id, one.name, one.role, one.is_disabled) for one in listed}
 
 
@@ -184,7 +215,10 @@ def _foreign(
     grafana: Grafana, number: int, *, desired: Desired, records: Records, sources: Iterable[Source],
     found: Iterable[Found], services: Mapping[str, SeenService],
 ) -> tuple[tuple[str, ...], bool]:
-    """Name what is not ours, and tell whether some of it stands in our folder."""
+    """Name what is not ours, and tell whether some of it stands in our folder.
+
+    In an organisation that is not the tenant's own, only what is in the folder counts: the rest is nobody's business.
+    """
     ours = {record.uid for record in records.values() if record.uid and record.state is not RecordState.DETACHED}
     ours |= {desired.folder_uid}
     names, in_folder = [], False
@@ -192,8 +226,10 @@ def _foreign(
         if one.uid not in ours:
             names.append(f"{'folder' if one.type == 'dash-folder' else 'dashboard'} {one.title}")
             in_folder = in_folder or one.folder_uid == desired.folder_uid
+    if not desired.owns:
+        return _in_folder(grafana, number, desired.folder_uid, found, ours)
     names += [f"data source {one.name}" for one in sources if one.uid not in ours]
-    names += [f"service account {one.name}" for one in services.values() if one.name != CAPTURE]
+    names += [f"service account {one.name}" for one in services.values() if one.name != desired.capture]
     library = grafana.ask(requests.library(), _GONE, organisation=number)
     if library.status != _GONE:
         names += [f"library panel {one.name}" for one in library.read(Library).result.elements]
@@ -203,3 +239,13 @@ def _foreign(
             names.append(f"alert rule {rule.title}")
             in_folder = in_folder or rule.folder_uid == desired.folder_uid
     return tuple(names), in_folder
+
+
+def _in_folder(
+    grafana: Grafana, number: int, folder: str, found: Iterable[Found], ours: set[str]
+) -> tuple[tuple[str, ...], bool]:
+    names = [f"dashboard {one.title}" for one in found if one.uid not in ours and one.folder_uid == folder]
+    rules = grafana.ask(requests.alert_rules(), _GONE, organisation=number)
+    if rules.status != _GONE:
+        names += [f"alert rule {one.title}" for one in rules.read(list[AlertRule]) if one.folder_uid == folder]
+    return tuple(names), bool(names)

@@ -5,16 +5,15 @@ document that was changed without a new version (an upgrade). What a person chan
 written over: the step only notes it, and somebody chooses.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Final
 
 from belvedere.kernel.plan import Change, Plan, Sign, Step
 from belvedere.workspaces.grafana.answers import Source
+from belvedere.workspaces.grafana.deeds import VIEWER, Deed, Do, Steps, step
 from belvedere.workspaces.grafana.document import SAME_TYPE, differences
 from belvedere.workspaces.grafana.model import (
-    CAPTURE,
+    INFLUX,
     Desired,
     Kind,
     Known,
@@ -27,63 +26,11 @@ from belvedere.workspaces.grafana.model import (
     WantedBoard,
     WantedSource,
 )
-from belvedere.workspaces.grafana.people.model import WantedMember
 from belvedere.workspaces.grafana.people.plan import moves
-
-VIEWER: Final = "Viewer"
+from belvedere.workspaces.grafana.shared.plan import plan_seats, plan_team
 
 BY_HAND: Final = "Leave the dashboard, which was changed by hand,"
 """How a dashboard is told of that waits for a person's choice."""
-
-
-class Do(StrEnum):
-    """The deeds that `apply.py` knows."""
-
-    ORGANISATION = "organisation"
-    RENAME = "rename"
-    MARK = "mark"
-    JOIN = "join"
-    FOLDER = "folder"
-    SOURCE = "source"
-    BOARD = "board"
-    HOLD = "hold"
-    ACCOUNT = "account"
-    MEMBER = "member"
-    CAPTURE = "capture"
-    KEYS = "keys"
-    DROP_BOARD = "drop board"
-    DROP_FOLDER = "drop folder"
-    DROP_SOURCE = "drop source"
-    DROP_CAPTURE = "drop capture"
-    DROP_ACCOUNT = "drop account"
-    DROP_MEMBER = "drop member"
-    DROP_ORGANISATION = "drop organisation"
-    RELEASE = "release"
-    FORGET = "forget"
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """What a step does.
-
-    `version` is the one that was read, for writing over that one alone; 0 where nothing stood. `organisation` is
-    where; 0 when the same plan makes it.
-    """
-
-    do: Do
-    key: str = ""
-    uid: str = ""
-    number: int = 0
-    version: int = 0
-    folder_uid: str = ""
-    organisation: int = 0
-    source: WantedSource | None = None
-    board: WantedBoard | None = None
-    account: WantedAccount | None = None
-    member: WantedMember | None = None
-
-
-Steps = Iterator[Step[Deed]]
 
 
 def plan(desired: Desired, observed: Observed, records: Records, known: Known | None) -> Plan[Deed]:
@@ -98,35 +45,56 @@ def _is_partial(observed: Observed) -> bool:
 
 def _placed(observed: Observed, steps: Steps) -> tuple[Step[Deed], ...]:
     number = observed.organisation.id if observed.organisation else 0
-    return tuple(replace(step, deed=replace(step.deed, organisation=number)) for step in steps)
+    return tuple(replace(one, deed=replace(one.deed, organisation=number)) for one in steps)
 
 
 def _steps(desired: Desired, observed: Observed, records: Records, known: Known | None) -> Steps:
     yield from _organisation(desired, observed, known)
     if observed.organisation is not None and not observed.member:
         # What else there is to do is seen by the plan after this step.
-        yield _step(Do.JOIN, Sign.CHANGE, "Join the organisation", desired.organisation)
+        yield step(Do.JOIN, Sign.CHANGE, "Join the organisation", desired.organisation)
         return
-    yield from _folder(desired, observed)
+    # Where tenants share an organisation nothing is shown before it is settled who may see it.
+    if desired.team is None:
+        yield from _folder(desired, observed)
+        yield from _content(desired, observed, records)
+        yield from _people(desired, observed, records)
+    else:
+        yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
+        yield from _people(desired, observed, records)
+        yield from _folder(desired, observed)
+        yield from plan_seats(desired, desired.team, observed)
+        yield from _content(desired, observed, records)
+    if desired.stale_keys:
+        changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
+        yield step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
+
+
+def _content(desired: Desired, observed: Observed, records: Records) -> Steps:
     for source in desired.sources:
         yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
     for board in desired.boards:
         seen = observed.boards.get(board.uid)
         record = records.get((Kind.BOARD, str(board.dashboard_id)))
         yield from plan_board(board, seen, record, desired.folder_uid)
-    yield from _capture(observed)
+
+
+def _people(desired: Desired, observed: Observed, records: Records) -> Steps:
+    yield from _capture(desired.capture, observed, records.get((Kind.CAPTURE, "main")))
     if desired.account is not None and not any(one.is_called(desired.account.login) for one in desired.members):
         yield from _account(desired.account, observed)
     yield from _members(desired, observed)
-    if desired.stale_keys:
-        changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
-        yield _step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
 
 
 def _organisation(desired: Desired, observed: Observed, known: Known | None) -> Steps:
     seen = observed.organisation
+    made = desired.shared and not desired.number
+    if made and (seen is None or seen.mark != desired.mark):
+        sign, verb = (Sign.CREATE, "Make") if seen is None else (Sign.CHANGE, "Mark")
+        yield step(Do.SHARED, sign, f"{verb} the organisation that tenants share", desired.organisation)
+        return
     if seen is None:
-        yield _step(Do.ORGANISATION, Sign.CREATE, "Make the organisation", desired.organisation)
+        yield step(Do.ORGANISATION, Sign.CREATE, "Make the organisation", desired.organisation)
         return
     changes: tuple[Change, ...] = ()
     if desired.owns and seen.mark != desired.mark:
@@ -134,33 +102,34 @@ def _organisation(desired: Desired, observed: Observed, known: Known | None) -> 
     if known is None or known.organisation != seen.id:
         changes += (Change("number on record", str(known.organisation) if known else "(none)", str(seen.id)),)
     if changes:
-        yield _step(Do.MARK, Sign.CHANGE, "Mark the organisation", desired.organisation, changes=changes)
+        title = "Mark the organisation" if desired.owns else "Use the organisation"
+        yield step(Do.MARK, Sign.CHANGE, title, desired.organisation, changes=changes)
     if desired.owns and seen.name != desired.organisation:
         changes = (Change("name", seen.name, desired.organisation),)
-        yield _step(Do.RENAME, Sign.CHANGE, "Rename the organisation", desired.organisation, changes=changes)
+        yield step(Do.RENAME, Sign.CHANGE, "Rename the organisation", desired.organisation, changes=changes)
 
 
 def _folder(desired: Desired, observed: Observed) -> Steps:
     seen = observed.folders.get(desired.folder_uid)
     uid, title = desired.folder_uid, desired.folder_title
     if seen is None:
-        yield _step(Do.FOLDER, Sign.CREATE, "Make the folder", title, deed=Deed(Do.FOLDER, uid=uid, key=title))
+        yield step(Do.FOLDER, Sign.CREATE, "Make the folder", title, deed=Deed(Do.FOLDER, uid=uid, key=title))
     elif seen.title != title:
         deed = Deed(Do.FOLDER, uid=uid, key=title, version=seen.version)
         changes = (Change("title", seen.title, title),)
-        yield _step(Do.FOLDER, Sign.CHANGE, "Rename the folder", title, deed=deed, changes=changes)
+        yield step(Do.FOLDER, Sign.CHANGE, "Rename the folder", title, deed=deed, changes=changes)
 
 
 def _source(source: WantedSource, seen: Source | None, record: Record | None) -> Steps:
     deed = Deed(Do.SOURCE, key=source.key, uid=source.uid, source=source, version=seen.version if seen else 0)
     key = f"source:{source.key}"
     if seen is None:
-        yield _step(Do.SOURCE, Sign.CREATE, "Make the data source", source.name, deed=deed, key=key)
+        yield step(Do.SOURCE, Sign.CREATE, "Make the data source", source.name, deed=deed, key=key)
         return
     changes = source_changes(source, seen, record)
     if changes:
         title = "Change the data source"
-        yield _step(Do.SOURCE, Sign.CHANGE, title, source.name, deed=deed, key=key, changes=changes)
+        yield step(Do.SOURCE, Sign.CHANGE, title, source.name, deed=deed, key=key, changes=changes)
 
 
 def source_changes(source: WantedSource, seen: Source, record: Record | None) -> tuple[Change, ...]:
@@ -172,22 +141,24 @@ def source_changes(source: WantedSource, seen: Source, record: Record | None) ->
         ("name", seen.name, source.name), ("url", seen.url, source.url), ("user", seen.user, source.user),
         ("access", seen.access, "proxy"),
     ]
+    if seen.type not in source.types:
+        pairs.append(("type", seen.type, min(source.types)))
     wanted = source.json_data()
     pairs += [
         (f"jsonData.{name}", str(seen.json_data.get(name, "(none)")), str(value)) for name, value in wanted.items()
         if seen.json_data.get(name) != value
     ]
     changes = [Change(name, old, new) for name, old, new in pairs if old != new]
-    if not seen.secure_json_fields.get("password"):
-        changes.append(Change("password", "(none)", "(secret)"))
+    if not seen.secure_json_fields.get(source.secret):
+        changes.append(Change(source.secret, "(none)", "(secret)"))
     elif record is None or record.digest != source.seal:
-        changes.append(Change("password", "(another or unknown)", "(secret)"))
+        changes.append(Change(source.secret, "(another or unknown)", "(secret)"))
     return tuple(changes)
 
 
 def is_foreign_source(seen: Source) -> bool:
-    """Tell whether a data source under one of our uids is of another kind than ours."""
-    return seen.type not in SAME_TYPE
+    """Tell whether a data source under one of our uids is of another kind than ours ever are."""
+    return seen.type not in SAME_TYPE | {INFLUX}
 
 
 def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None, folder_uid: str) -> Steps:
@@ -197,19 +168,19 @@ def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None
     key = f"board:{board.dashboard_id}"
     deed = Deed(Do.BOARD, key=str(board.dashboard_id), uid=board.uid, board=board, folder_uid=folder_uid)
     if seen is None:
-        yield _step(Do.BOARD, Sign.CREATE, "Make the dashboard", board.title, deed=deed, key=key)
+        yield step(Do.BOARD, Sign.CREATE, "Make the dashboard", board.title, deed=deed, key=key)
         return
     if seen.digest == board.digest and seen.readable:
         if record is None or record.digest != board.digest or record.state is not RecordState.OURS:
             note = Deed(Do.HOLD, key=str(board.dashboard_id), uid=board.uid, board=board, version=seen.version)
-            yield _step(Do.HOLD, Sign.CHANGE, "Take note of the dashboard", board.title, deed=note, key=key)
+            yield step(Do.HOLD, Sign.CHANGE, "Take note of the dashboard", board.title, deed=note, key=key)
         return
     by_hand = is_by_hand(seen, record)
     if by_hand and (record is None or record.state is not RecordState.RESTORE):
         if record is None or record.state is not RecordState.BY_HAND:
             changes = differences(board.document, seen.document)
             held = Deed(Do.HOLD, key=str(board.dashboard_id), uid=board.uid, board=board)
-            yield _step(Do.HOLD, Sign.CHANGE, BY_HAND, board.title, deed=held, key=key, changes=changes)
+            yield step(Do.HOLD, Sign.CHANGE, BY_HAND, board.title, deed=held, key=key, changes=changes)
         return
     if record is not None and _is_rewritten(seen, record) and record.digest == board.digest:
         return
@@ -218,7 +189,7 @@ def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None
         folder_uid=seen.folder_uid,
     )
     changes = differences(seen.document, board.document)
-    yield _step(Do.BOARD, Sign.CHANGE, "Change the dashboard", board.title, deed=deed, key=key, changes=changes)
+    yield step(Do.BOARD, Sign.CHANGE, "Change the dashboard", board.title, deed=deed, key=key, changes=changes)
 
 
 def _is_rewritten(seen: SeenBoard, record: Record) -> bool:
@@ -237,28 +208,33 @@ def _account(account: WantedAccount, observed: Observed) -> Steps:
     seen = observed.members.get(account.login.lower())
     deed = Deed(Do.ACCOUNT, key=account.login, account=account, number=seen.id if seen else 0)
     if seen is None:
-        yield _step(Do.ACCOUNT, Sign.CREATE, "Make the default user", account.login, deed=deed)
+        yield step(Do.ACCOUNT, Sign.CREATE, "Make the default user", account.login, deed=deed)
     elif seen.role != account.role:
         changes = (Change("role", seen.role, account.role),)
-        yield _step(Do.ACCOUNT, Sign.CHANGE, "Change the default user", account.login, deed=deed, changes=changes)
+        yield step(Do.ACCOUNT, Sign.CHANGE, "Change the default user", account.login, deed=deed, changes=changes)
 
 
 def _members(desired: Desired, observed: Observed) -> Steps:
     for move in moves(desired.members, desired.joined, observed.members.values(), desired.administrator):
         do = Do.DROP_MEMBER if move.member is None else Do.MEMBER
         deed = Deed(do, key=move.login, number=move.number, member=move.member)
-        yield _step(do, move.sign, move.title, move.login, deed=deed, key=f"member:{move.login}", changes=move.changes)
+        yield step(do, move.sign, move.title, move.login, deed=deed, key=f"member:{move.login}", changes=move.changes)
 
 
-def _capture(observed: Observed) -> Steps:
-    seen = observed.services.get(CAPTURE)
+def _capture(name: str, observed: Observed, record: Record | None) -> Steps:
+    seen = observed.services.get(name)
     if seen is None:
-        yield _step(Do.CAPTURE, Sign.CREATE, "Make the service account for previews", CAPTURE)
-    elif seen.role != VIEWER or seen.disabled:
+        yield step(Do.CAPTURE, Sign.CREATE, "Make the service account for previews", name)
+        return
+    changes: tuple[Change, ...] = ()
+    if seen.role != VIEWER or seen.disabled:
         changes = (Change("role", f"{seen.role}{', disabled' if seen.disabled else ''}", VIEWER),)
+    if record is None or record.number != seen.id:
+        changes += (Change("number on record", str(record.number) if record else "(none)", str(seen.id)),)
+    if changes:
         deed = Deed(Do.CAPTURE, number=seen.id)
-        yield _step(
-            Do.CAPTURE, Sign.CHANGE, "Change the service account for previews", CAPTURE, deed=deed, changes=changes
+        yield step(
+            Do.CAPTURE, Sign.CHANGE, "Change the service account for previews", name, deed=deed, changes=changes
         )
 
 
@@ -275,7 +251,7 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
     organisation = observed.organisation
     name = desired.organisation
     if organisation is not None and not observed.member:
-        yield _step(Do.JOIN, Sign.CHANGE, "Join the organisation", name)
+        yield step(Do.JOIN, Sign.CHANGE, "Join the organisation", name)
         return
     if organisation is not None:
         yield from _drop_content(desired, observed, records)
@@ -283,15 +259,15 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
     account = next((one for (kind, _), one in records.items() if kind is Kind.ACCOUNT), None)
     if account is not None and account.number:
         deed = Deed(Do.DROP_ACCOUNT, key=account.key, number=account.number)
-        yield _step(Do.DROP_ACCOUNT, Sign.REMOVE, "Delete the default user", account.key, deed=deed)
+        yield step(Do.DROP_ACCOUNT, Sign.REMOVE, "Delete the default user", account.key, deed=deed)
     if organisation is not None and desired.owns:
         if observed.foreign:
             deed = Deed(Do.RELEASE, number=organisation.id)
-            yield _step(Do.RELEASE, Sign.REMOVE, "Let go of the organisation, which holds more,", name, deed=deed)
+            yield step(Do.RELEASE, Sign.REMOVE, "Let go of the organisation, which holds more,", name, deed=deed)
         else:
             deed = Deed(Do.DROP_ORGANISATION, number=organisation.id)
-            yield _step(Do.DROP_ORGANISATION, Sign.REMOVE, "Delete the organisation", name, deed=deed)
-    yield _step(Do.FORGET, Sign.REMOVE, "Forget the workspace", "")
+            yield step(Do.DROP_ORGANISATION, Sign.REMOVE, "Delete the organisation", name, deed=deed)
+    yield step(Do.FORGET, Sign.REMOVE, "Forget the workspace", "")
 
 
 def _drop_content(desired: Desired, observed: Observed, records: Records) -> Steps:
@@ -299,23 +275,21 @@ def _drop_content(desired: Desired, observed: Observed, records: Records) -> Ste
         if kind is Kind.BOARD and record.uid in observed.boards and record.state is not RecordState.DETACHED:
             title = observed.boards[record.uid].title
             deed = Deed(Do.DROP_BOARD, key=key, uid=record.uid)
-            yield _step(Do.DROP_BOARD, Sign.REMOVE, "Delete the dashboard", title, deed=deed, key=f"board:{key}")
+            yield step(Do.DROP_BOARD, Sign.REMOVE, "Delete the dashboard", title, deed=deed, key=f"board:{key}")
     if desired.folder_uid in observed.folders and not observed.foreign_in_folder:
         deed = Deed(Do.DROP_FOLDER, uid=desired.folder_uid)
-        yield _step(Do.DROP_FOLDER, Sign.REMOVE, "Delete the folder", desired.folder_title, deed=deed)
+        yield step(Do.DROP_FOLDER, Sign.REMOVE, "Delete the folder", desired.folder_title, deed=deed)
     for (kind, key), record in records.items():
         if kind is Kind.SOURCE and record.uid in observed.sources:
             deed = Deed(Do.DROP_SOURCE, key=key, uid=record.uid)
             target = observed.sources[record.uid].name
-            yield _step(Do.DROP_SOURCE, Sign.REMOVE, "Delete the data source", target, deed=deed, key=f"source:{key}")
-    seen = observed.services.get(CAPTURE)
+            yield step(Do.DROP_SOURCE, Sign.REMOVE, "Delete the data source", target, deed=deed, key=f"source:{key}")
+    seen = observed.services.get(desired.capture)
+    if desired.linked and (observed.links or seen is not None):
+        yield step(Do.DROP_LINKS, Sign.REMOVE, "Take the team's people out of the query gateway", "")
     if seen is not None:
         deed = Deed(Do.DROP_CAPTURE, number=seen.id)
-        yield _step(Do.DROP_CAPTURE, Sign.REMOVE, "Delete the service account for previews", CAPTURE, deed=deed)
-
-
-def _step(
-    do: Do, sign: Sign, title: str, target: str, *, deed: Deed | None = None, key: str = "",
-    changes: tuple[Change, ...] = (),
-) -> Step[Deed]:
-    return Step(key or do.value, sign, title, target, deed or Deed(do), changes)
+        yield step(Do.DROP_CAPTURE, Sign.REMOVE, "Delete the service account for previews", desired.capture, deed=deed)
+    if observed.team is not None:
+        deed = Deed(Do.DROP_TEAM, number=observed.team.id)
+        yield step(Do.DROP_TEAM, Sign.REMOVE, "Delete the team", observed.team.name, deed=deed)

@@ -4,7 +4,7 @@ Paths and bodies are those of Grafana's HTTP API, `/api`, which 9.3 to 13 have a
 and 13.0.0 list all of them. `tests/contract/grafana_requests.py` holds the same list for the tests to compare.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -204,6 +204,11 @@ def search() -> Request:
     return _get("/api/search", ("limit", "5000"), within=True)
 
 
+def search_folder(uid: str) -> Request:
+    """List what stands in a folder, at most 5,000; versions before 10 list all, so compare the folder."""
+    return _get("/api/search", ("limit", "5000"), ("folderUIDs", uid), within=True)
+
+
 def folder(uid: str) -> Request:
     """Read a folder with its version."""
     return _get(f"/api/folders/{_named(uid)}", within=True)
@@ -222,6 +227,56 @@ def rename_folder(uid: str, title: str, version: int) -> Request:
 def delete_folder(uid: str) -> Request:
     """Delete a folder with everything in it."""
     return Request("DELETE", f"/api/folders/{_named(uid)}", within=True)
+
+
+def folder_rights(uid: str) -> Request:
+    """List who may do what in a folder."""
+    return _get(f"/api/folders/{_named(uid)}/permissions", within=True)
+
+
+def set_folder_rights(uid: str, items: Sequence[Body]) -> Request:
+    """Replace all that is allowed in a folder; administrators of the organisation keep their access by role."""
+    return Request("POST", f"/api/folders/{_named(uid)}/permissions", {"items": list(items)}, within=True)
+
+
+def team(number: int) -> Request:
+    """Read a team."""
+    return _get(f"/api/teams/{number}", within=True)
+
+
+def teams_named(name: str) -> Request:
+    """Find a team by its exact name."""
+    return _get("/api/teams/search", ("name", name), ("perpage", "1000"), within=True)
+
+
+def create_team(name: str, email: str) -> Request:
+    """Make a team; the caller becomes its member. `email` is our mark: Grafana takes any text and writes to nobody."""
+    return Request("POST", "/api/teams", {"name": name, "email": email}, within=True)
+
+
+def change_team(number: int, name: str, email: str) -> Request:
+    """Give a team another name."""
+    return Request("PUT", f"/api/teams/{number}", {"name": name, "email": email}, within=True)
+
+
+def delete_team(number: int) -> Request:
+    """Delete a team; what folders allowed it goes with it."""
+    return Request("DELETE", f"/api/teams/{number}", within=True)
+
+
+def team_members(number: int) -> Request:
+    """List who is in a team; a team that is not there has nobody."""
+    return _get(f"/api/teams/{number}/members", within=True)
+
+
+def add_team_member(number: int, user: int) -> Request:
+    """Put a user into a team; 400 when it is in already."""
+    return Request("POST", f"/api/teams/{number}/members", {"userId": user}, within=True)
+
+
+def remove_team_member(number: int, user: int) -> Request:
+    """Take a user out of a team."""
+    return Request("DELETE", f"/api/teams/{number}/members/{user}", within=True)
 
 
 def board(uid: str) -> Request:
@@ -250,9 +305,10 @@ def alert_rules() -> Request:
     return _get("/api/v1/provisioning/alert-rules", within=True)
 
 
-def service_accounts() -> Request:
-    """List service accounts."""
-    return _get("/api/serviceaccounts/search", ("perpage", "1000"), within=True)
+def service_accounts(name: str = "") -> Request:
+    """List service accounts, all or those whose name or login holds a text."""
+    named = (("query", name),) if name else ()
+    return _get("/api/serviceaccounts/search", ("perpage", "1000"), *named, within=True)
 
 
 def create_service_account(name: str, role: str) -> Request:

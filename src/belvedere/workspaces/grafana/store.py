@@ -37,6 +37,65 @@ def let_go(session: Connection, tenant: int) -> None:
         session.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, tenant % 2**31])
 
 
+def hold_shared(session: Connection, url: str, wait_ms: int) -> bool:
+    """Take the lock of the organisation that tenants share in a Grafana; False when another has it for so long."""
+    session.execute("SELECT set_config('lock_timeout', %s, false)", [f"{wait_ms}ms"])
+    try:
+        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, %s))", [url, _LOCK])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def shared(connection: Connection, url: str) -> Known | None:
+    """Return what is known of the organisation that tenants share in a Grafana."""
+    row = one(
+        connection, "SELECT organisation_name, organisation, asked_at FROM grafana_shared WHERE url = %s", [url]
+    )
+    if row is None:
+        return None
+    return Known(url, row["organisation_name"], row["organisation"] or 0, row["asked_at"] is not None)
+
+
+def ask_for_shared(connection: Connection, url: str, name: str) -> None:
+    """Write down that the shared organisation is about to be made."""
+    connection.execute(
+        "INSERT INTO grafana_shared (url, organisation_name, asked_at) VALUES (%s, %s, now()) ON CONFLICT (url) DO "
+        "UPDATE SET organisation_name = excluded.organisation_name, organisation = NULL, asked_at = now()",
+        [url, name],
+    )
+
+
+def unask_shared(connection: Connection, url: str) -> None:
+    """Take that back: an organisation of that name turned out to be somebody else's."""
+    connection.execute("UPDATE grafana_shared SET asked_at = NULL WHERE url = %s", [url])
+
+
+def found_shared(connection: Connection, url: str, name: str, organisation: int) -> None:
+    """Write down which organisation tenants share."""
+    connection.execute(
+        "UPDATE grafana_shared SET organisation_name = %s, organisation = %s WHERE url = %s", [name, organisation, url]
+    )
+
+
+def organisations(connection: Connection, tenant: int, url: str) -> frozenset[int]:
+    """Return the organisations of a Grafana in which a tenant stands; while it moves these may be two."""
+    found = rows(
+        connection, "SELECT organisation FROM grafana_workspace WHERE tenant_id = %s AND url = %s", [tenant, url]
+    )
+    return frozenset(row["organisation"] for row in found if row["organisation"])
+
+
+def account_number(connection: Connection, tenant: int, url: str, login: str) -> int:
+    """Return the number of the tenant's default user in a Grafana, by whichever place of it; 0 when none is known."""
+    row = one(
+        connection,
+        "SELECT max(o.number) AS number FROM grafana_object o JOIN grafana_workspace w USING (tenant_id, tier) "
+        "WHERE o.tenant_id = %s AND w.url = %s AND o.kind = 'account' AND o.key = %s", [tenant, url, login],
+    )
+    return int(row["number"] or 0) if row else 0
+
+
 def place(connection: Connection, seat: Seat) -> Known | None:
     """Return what is known of the tenant's organisation."""
     row = one(

@@ -18,7 +18,6 @@ import httpx2
 from belvedere.kernel.clock import monotonic_s
 from belvedere.workspaces.grafana.testing_content import (
     CACHE_S,
-    Content,
     Json,
     Refused,
     Reply,
@@ -26,12 +25,13 @@ from belvedere.workspaces.grafana.testing_content import (
     TwinOrganisation,
     TwinUser,
 )
+from belvedere.workspaces.grafana.testing_teams import TeamContent
 
 _ROLES: Final = frozenset({"Viewer", "Editor", "Admin", "None"})
 _SHORTEST_PASSWORD: Final = 4
 
 
-class TwinGrafana(Content, httpx2.BaseTransport):
+class TwinGrafana(TeamContent, httpx2.BaseTransport):
     """A server's worth of organisations. Use it as the transport of a client, or read and change what it holds."""
 
     def __init__(
@@ -174,6 +174,16 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             ("GET", f"/api/folders/{one}", "member", self.folder),
             ("PUT", f"/api/folders/{one}", "admin", self.rename_folder),
             ("DELETE", f"/api/folders/{one}", "admin", self.delete_folder),
+            ("GET", f"/api/folders/{one}/permissions", "admin", self.folder_rights),
+            ("POST", f"/api/folders/{one}/permissions", "admin", self.set_folder_rights),
+            ("GET", "/api/teams/search", "member", self.teams),
+            ("POST", "/api/teams", "admin", self.create_team),
+            ("GET", f"/api/teams/{one}", "member", self.team),
+            ("PUT", f"/api/teams/{one}", "admin", self.change_team),
+            ("DELETE", f"/api/teams/{one}", "admin", self.delete_team),
+            ("GET", f"/api/teams/{one}/members", "member", self.team_members),
+            ("POST", f"/api/teams/{one}/members", "admin", self.add_team_member),
+            ("DELETE", f"/api/teams/{one}/members/{one}", "admin", self.remove_team_member),
             ("POST", "/api/dashboards/db", "admin", self.put_board),
             ("GET", f"/api/dashboards/uid/{one}", "member", self.board),
             ("DELETE", f"/api/dashboards/uid/{one}", "admin", self.delete_board),
@@ -279,6 +289,7 @@ class TwinGrafana(Content, httpx2.BaseTransport):
             raise Refused(400, "Cannot remove last organization admin")
         if organisation.roles.pop(key, None) is not None:
             organisation.left[key] = self.clock()
+            self.forget_user(organisation, key)
         return 200, {"message": "User removed from organization"}
 
     def _create_user(self, call: TwinCall) -> Reply:

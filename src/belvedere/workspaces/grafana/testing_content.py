@@ -48,6 +48,8 @@ class TwinOrganisation:
     tokens: dict[int, Json] = field(default_factory=dict)
     library: list[str] = field(default_factory=list)
     rules: list[Json] = field(default_factory=list)
+    teams: dict[int, Json] = field(default_factory=dict)
+    rights: dict[str, list[Json]] = field(default_factory=dict)
 
 
 @dataclass
@@ -174,12 +176,12 @@ class Content:
         """List what a member may see; for others that is nothing, and no error."""
         if not call.member:
             return 200, []
-        here = call.here
+        here, inside = call.here, call.query.get("folderUIDs")
         folders = [{"uid": one["uid"], "title": one["title"], "type": "dash-folder", "tags": []}
-                   for one in here.folders.values()]
+                   for one in here.folders.values() if not inside]
         boards = [{"uid": uid, "title": one["dashboard"]["title"], "type": "dash-db",
                    "tags": one["dashboard"].get("tags", []), "folderUid": one["folder"]}
-                  for uid, one in here.boards.items()]
+                  for uid, one in here.boards.items() if inside in {None, one["folder"]}]
         return 200, folders + boards
 
     def create_folder(self, call: TwinCall) -> Reply:
@@ -190,6 +192,9 @@ class Content:
             raise Refused(412, "the folder has been changed by someone else", status="version-mismatch")
         self._free_title(here, title)
         here.folders[uid] = {"uid": uid, "title": title, "version": 1}
+        here.rights[uid] = [{"role": "Editor", "permission": 2}, {"role": "Viewer", "permission": 1}]
+        if call.user is not None:
+            here.rights[uid].insert(0, {"userId": call.user.id, "permission": 4})
         return 200, {**here.folders[uid], "orgId": 0}
 
     def folder(self, call: TwinCall, uid: str) -> Reply:
@@ -266,8 +271,10 @@ class Content:
     # Service accounts
 
     def services(self, call: TwinCall) -> Reply:
-        """List them."""
-        return 200, {"serviceAccounts": list(call.here.services.values())}
+        """List them, or those whose name or login holds a text."""
+        text = call.query.get("query", "").lower()
+        found = [one for one in call.here.services.values() if text in f"{one['name']} {one['login']}".lower()]
+        return 200, {"serviceAccounts": found}
 
     def create_service(self, call: TwinCall) -> Reply:
         """Make one; a taken name is 400."""

@@ -7,11 +7,12 @@ from belvedere.kernel.settings import Settings
 from belvedere.workspaces.grafana.api import Access
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores
 from belvedere.workspaces.grafana.people.roster import OfTenant
+from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.tiers import Tier
 
 _NONE = "-"
-_OFFERED = (Tier.VIEWER, Tier.ORG)
+_OFFERED = (Tier.VIEWER, Tier.ORG, Tier.TEAM)
 
 
 def is_set(settings: Settings) -> bool:
@@ -45,12 +46,29 @@ def grafana_of(
         ca_file=str(settings.path(settings.grafana_ca_file)) if settings.grafana_ca_file else "",
         timeout_s=settings.grafana_timeout_s, workers=max(1, settings.grafana_workers),
     )
+    return GrafanaWorkspace(
+        access=access, database=database, credentials=credentials, stores=stores, options=options_of(settings),
+        publications=publications, members=members,
+    )
+
+
+def options_of(settings: Settings) -> Options:
+    """Return what the settings say about tenants' places, whatever their tier."""
     user = settings.grafana_default_user.strip()
-    options = Options(
+    return Options(
         organisation=settings.grafana_organisation, user="" if user == _NONE else user,
         store_address=settings.grafana_store_address, sslmode=settings.grafana_store_ssl,
     )
-    return GrafanaWorkspace(
-        access=access, database=database, credentials=credentials, stores=stores, options=options,
-        publications=publications, members=members,
-    )
+
+
+def shared_of(settings: Settings, gateway: QueryGateway | None) -> Shared:
+    """Return the organisation that tenants share: a number is one that is there, a name is made when it is missing."""
+    text = settings.grafana_shared.strip()
+    number = settings.gateway_organisation or (int(text) if text.isdecimal() else 0)
+    return Shared("" if number else text or Shared().name, number, gateway)
+
+
+def gateway_address(settings: Settings) -> str:
+    """Return how Grafana reaches the query gateway."""
+    host = settings.gateway_host
+    return settings.gateway_address or f"http://{f'[{host}]' if ':' in host else host}:{settings.gateway_port}"

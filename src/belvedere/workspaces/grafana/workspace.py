@@ -15,7 +15,7 @@ import httpx2
 from belvedere.credentials.service import Credentials
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import BelvedereError, Later
+from belvedere.kernel.errors import BelvedereError, Later, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import opaque
 from belvedere.kernel.plan import Change, Plan, Step
@@ -24,14 +24,17 @@ from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.accounts import PASSWORD
 from belvedere.workspaces.grafana.answers import SourceHealth, Token
 from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
-from belvedere.workspaces.grafana.apply import Hands, taken
+from belvedere.workspaces.grafana.apply import Hands
+from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
 from belvedere.workspaces.grafana.document import POSTGRES, differences
 from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat
 from belvedere.workspaces.grafana.observe import observe, read_board
 from belvedere.workspaces.grafana.people.roster import OfTenant, Roster
 from belvedere.workspaces.grafana.people.users import Users
-from belvedere.workspaces.grafana.plan import Deed, Do, plan, plan_board, removal
+from belvedere.workspaces.grafana.plan import plan, plan_board, removal
+from belvedere.workspaces.grafana.problems import taken
+from belvedere.workspaces.grafana.shared.model import NOT_SEPARATED, Shared, seated
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
 
@@ -51,18 +54,18 @@ class CapturePass:
     account: int
     number: int
     ends_at_s: float
+    tenant: int = 0
 
 
 class GrafanaWorkspace:
     """A tenant's organisation in a shared Grafana, data and dashboards separate (tier `org`)."""
 
-    kind = "grafana"
     exclusive = True
-    tier = Tier.ORG
 
     def __init__(
         self, *, access: Access, database: Database, credentials: Credentials, stores: Stores,
         options: Options | None = None, publications: Publications | None = None, members: OfTenant | None = None,
+        tier: Tier = Tier.ORG, shared: Shared | None = None, client: Grafana | None = None,
         transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] | None = None,
     ) -> None:
         """Take what it needs.
@@ -75,20 +78,45 @@ class GrafanaWorkspace:
             options: names and addresses; the defaults are the product's.
             publications: all dashboards that a tenant should have, so that a plan repairs lost ones.
             members: who belongs to a tenant; without it nobody but the default user is let in.
+            tier: how much of a Grafana a tenant has here.
+            shared: for tier `team`, the organisation that tenants share.
+            client: the connections of another workspace on the same Grafana, to be used here too.
             transport: for tests.
             pause: for tests.
         """
         more: dict[str, Any] = {"pause": pause} if pause is not None else {}
-        self._grafana = Grafana(access, transport=transport, **more)
+        self._grafana = client or Grafana(access, transport=transport, **more)
+        self.tier = tier
+        self.kind = "grafana" if tier is Tier.ORG else f"grafana-{tier}"
+        self._gateway = shared.gateway if shared is not None and tier is Tier.TEAM else None
         self._database = database
         self._credentials = credentials
         self._stores = stores
+        self._options, self._publications, self._members = options or Options(), publications, members
         self._planned: dict[int, Hands] = {}
         self._roster = Roster(database=database, url=self._grafana.url, of_tenant=members)
         self._wishes = Wishes(
-            database=database, credentials=credentials, stores=stores, options=options or Options(),
-            publications=publications,
+            database=database, credentials=credentials, stores=stores, options=self._options,
+            publications=publications, tier=tier, shared=shared, users=bool(access.user),
         )
+
+    def sharing(self, shared: Shared) -> "GrafanaWorkspace":
+        """Return tier `team` on the same Grafana, over the same connections."""
+        return GrafanaWorkspace(
+            access=self._grafana.access, database=self._database, credentials=self._credentials, stores=self._stores,
+            options=self._options, publications=self._publications, members=self._members, tier=Tier.TEAM,
+            shared=shared, client=self._grafana,
+        )
+
+    def shared_organisation(self) -> int:
+        """Return the number of the organisation that tenants share, as it was made here; 0 before that."""
+        known = self._shared_place()
+        return known.organisation if known else 0
+
+    @property
+    def warning(self) -> str:
+        """What is not kept apart here, for people; empty when all is."""
+        return NOT_SEPARATED if self.tier is Tier.TEAM and self._gateway is None else ""
 
     @property
     def grafana(self) -> Grafana:
@@ -109,21 +137,29 @@ class GrafanaWorkspace:
         known, records = self._on_record(place)
         if not wanted and known is None:
             return Plan(place.name)
-        desired = self._wishes.of(place, records, plugin=self._plugin(known))
-        desired = self._roster.on(desired, self._seat(place), self._grafana.access.user)
+        desired = self._desired(place, records, plugin=self._plugin(known))
         self._planned[place.tenant] = self._hands(place, replace(desired, boards=()))
-        seen = observe(self._grafana, desired, known, records, removing=not wanted)
+        home = self._shared_place() if desired.shared else known
+        seen = observe(self._grafana, desired, home, records, removing=not wanted)
+        if self._gateway is not None:
+            seen = replace(seen, links=self._gateway.links.subjects(place.tenant))
         if not wanted:
             return removal(desired, seen, records)
         if seen.taken:
             raise taken(seen.taken, "organisation")
-        return plan(desired, seen, records, known)
+        if seen.organisation is None and not desired.owns and not desired.shared:
+            message = "The tenant's own Grafana does not say which organisation its login belongs to."
+            raise Stuck(message, code="grafana-own")
+        if seen.organisation is None and desired.number:
+            message = f"Grafana has no organisation {desired.number} for tenants to share."
+            raise Stuck(message, code="grafana-shared", hint="Set BELVEDERE_GRAFANA_SHARED to one that is there.")
+        return replace(plan(desired, seen, records, known), warnings=(self.warning,) if self.warning else ())
 
     def apply(self, place: Place, step: Step[Deed]) -> None:
         """Do one step and write down what stands there then. The step holds all that its plan knew of the object."""
         hands = self._planned.get(place.tenant)
         if hands is None:
-            hands = self._hands(place, self._wishes.of(place, self._on_record(place)[1], boards=False))
+            hands = self._hands(place, self._desired(place, self._on_record(place)[1], boards=False))
         failpoint("workspaces.grafana.step.before")
         hands.do(step.deed)
         failpoint("workspaces.grafana.step.after")
@@ -201,7 +237,7 @@ class GrafanaWorkspace:
             raise Later(message)
         token = answer.read(Token)
         return CapturePass(
-            self._grafana.url, Secret(token.key), number, record.number, token.id, monotonic_s() + for_s
+            self._grafana.url, Secret(token.key), number, record.number, token.id, monotonic_s() + for_s, place.tenant
         )
 
     def end_pass(self, made: CapturePass) -> None:
@@ -304,6 +340,16 @@ class GrafanaWorkspace:
             return []
         return self._roster.look_after(self.users(place), self._seat(place), known.organisation)
 
+    def _desired(
+        self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
+    ) -> Desired:
+        desired = self._wishes.of(place, records, plugin=plugin, boards=boards)
+        return seated(self._roster.on(desired, self._seat(place), self._grafana.access.user))
+
+    def _shared_place(self) -> Known | None:
+        with self._database.transaction() as connection:
+            return store.shared(connection, self._grafana.url)
+
     def _address(self, uid: str, organisation: int) -> str:
         return f"{self._grafana.url}/d/{uid}?orgId={organisation}"
 
@@ -317,7 +363,7 @@ class GrafanaWorkspace:
     def _hands(self, place: Place, desired: Desired) -> Hands:
         return Hands(
             grafana=self._grafana, database=self._database, credentials=self._credentials, logins=self._stores,
-            desired=desired, seat=self._seat(place),
+            desired=desired, seat=self._seat(place), gateway=self._gateway,
         )
 
     def _seat(self, place: Place) -> Seat:

@@ -34,7 +34,7 @@ class Roster:
 
     def on(self, desired: Desired, seat: Seat, administrator: str) -> Desired:
         """Return what should be there with the tenant's members, and those on record, put in."""
-        if not desired.owns or self._of_tenant is None:
+        if not desired.users or self._of_tenant is None:
             return desired
         members = [one for one in self._of_tenant(seat.tenant) if one.active]
         with self._database.transaction() as connection:
