@@ -28,6 +28,7 @@ from belvedere.identity.members.invitations import Invitations
 from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.inventory.service import Inventories
 from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.clock import utc_now
@@ -55,8 +56,10 @@ from belvedere.stores.wire import server_of
 from belvedere.tenants import jobs as tenant_jobs
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
+from belvedere.workspaces.drift.service import Drift
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 from belvedere.workspaces.grafana.wire import gateway_address, grafana_of, shared_of, tier_of
+from belvedere.workspaces.organisations import Organisations
 from belvedere.workspaces.people import People
 from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Viewer
@@ -89,6 +92,26 @@ class Services:
     notifications: Notifications
     previews: Previews
     identities: LinkedIdentities
+
+    @property
+    def drift(self) -> Drift:
+        """How workspaces are, and what differs in them."""
+        return Drift(database=self.database, tenants=self.tenants, workspaces=self.workspaces)
+
+    @property
+    def organisations(self) -> Organisations:
+        """The organisations of the installation's Grafana."""
+        return Organisations(
+            database=self.database, history=self.history, tenants=self.tenants, workspaces=self.workspaces
+        )
+
+    @property
+    def inventories(self) -> Inventories:
+        """What tenants have."""
+        return Inventories(
+            tenants=self.tenants, stores=self.stores, members=self.members, dashboards=self.dashboards,
+            drift=self.drift,
+        )
 
     def gateway(self) -> Gateway:
         """Make the query gateway of a shared Grafana, for the process that serves it."""

@@ -45,8 +45,8 @@ BODY_S: Final = 30.0
 MOST_STREAMS: Final = 4096
 MOST_TOPICS: Final = 32
 _REMEMBERED: Final = 4096
-_FOR_OPERATORS: Final = frozenset({"attention", "tenants", "actions", "jobs", "deliveries", "setup"})
-_PAUSE_S: Final = {"attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0}
+_FOR_OPERATORS: Final = frozenset({"attention", "tenants", "actions", "jobs", "deliveries", "setup", "drift"})
+_PAUSE_S: Final = {"attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0}
 _OTHER_PAUSE_S: Final = 0.25
 _LOG = logger(__name__)
 

@@ -41,7 +41,7 @@ LOOKS: Final = {
 }  # fmt: skip
 """Commands about the processes and the home itself; they run before or without a control database."""
 
-_READS: Final = re.compile(r".* (list|show|why|plan|export|verify)$")
+_READS: Final = re.compile(r".* (list|show|why|plan|export|verify|inventory|list-orgs)$")
 
 
 @dataclass
@@ -228,6 +228,9 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
         "tenants.retry": ("/tenants/alice/retry", {}),
         "tenants.rotate-key": ("/tenants/alice/key", {}),
+        "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
+        "workspaces.password": ("/tenants/alice/workspace/password", {}),
+        "workspaces.resolve": (f"{dashboard}/resolve", {"choice": "ours"}),
         "dashboards.create": ("/dashboards/create", {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"}),
         "dashboards.override": (f"{dashboard}/override", {"template": "", "reason": ""}),
         "dashboards.capture": (f"{dashboard}/previews", {}),
@@ -304,6 +307,12 @@ def test_every_command_that_changes_something_writes_two_records(
     monkeypatch.setenv("BELVEDERE_DATABASE_URL", database.url.reveal())
     monkeypatch.setattr("sys.stdin", io.StringIO("my-value\n"))  # For the command that reads a secret from there.
     doomed, dashboard = world.tenant(), str(world.dashboard)
+    alice = world.services.tenants.get(SYSTEM, "alice").serial
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, organisation) "
+            "VALUES (%s, 'http://grafana.test', 'Tenant 1', 77)", [alice],
+        )
     commands: dict[str, list[str]] = {
         "tenant create": ["made-by-hand", "--wait", "0"],
         "tenant apply": ["alice", "--wait", "0"],
@@ -331,6 +340,13 @@ def test_every_command_that_changes_something_writes_two_records(
         "operator enable": [world.operator()],
         "operator password": [world.operator()],
         "sample load": [],
+        "workspace apply": ["alice", "--wait", "0"],
+        "workspace password": ["alice"],
+        "workspace resolve": [dashboard, "--restore-ours"],
+        "grafana create-org": ["--tenant-id", str(alice), "--tenant-name", "alice", "--wait", "0"],
+        "grafana sync-all": [],
+        "grafana add-user": ["--org-id", "77", "--email", "frank@example.org"],
+        "grafana delete-org": ["--org-id", "77"],
         "gateway link": ["user:12", "alice", "--member", "bob"],
         "gateway unlink": ["user:12"],
         "gateway secret": [],

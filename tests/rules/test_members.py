@@ -41,7 +41,7 @@ BODIES: Final[dict[str, dict[str, object]]] = {
     "credentials.put": {"keyName": "NEW_KEY", "keyValue": "x"}, "credentials.change": {"keyValue": "x"},
     "credentials.reveal": {"reason": "curiosity, only"}, "members.change": {"role": "viewer"},
     "dashboards.create": {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"},
-    "dashboards.override": {"template": "generic", "reason": "because I can"},
+    "dashboards.override": {"template": "generic", "reason": "because I can"}, "workspaces.resolve": {"choice": "ours"},
     "tokens.create": {"name": "x", "role": "viewer", "tenant": "alice"},
     "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from belvedere.api import (
     stores,
     tenants,
     users,
+    workspaces,
 )
 from belvedere.api.model import Route
 
@@ -22,6 +23,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *credentials.ROUTES,
     *tenants.ROUTES,
     *members.ROUTES,
+    *workspaces.ROUTES,
     *stores.ROUTES,
     *dashboards.ROUTES,
     *deliveries.ROUTES,

@@ -1,5 +1,6 @@
 """`/tenants`: tenants in the words of the product, with their plans and steps."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,12 +9,19 @@ import msgspec
 from belvedere.api.members import invitation_url
 from belvedere.api.model import Answer, Call, Flag, NoQuery, Paging, Route, on, paged, reference
 from belvedere.api.users import is_gone
+from belvedere.app import Services
+from belvedere.kernel.actor import Actor
+from belvedere.kernel.page import Page
 from belvedere.kernel.plan import Plan, render
 from belvedere.tenants.model import StepRecord, Tenant
+from belvedere.workspaces.drift.model import WorkspaceState
 
 
 class TenantView(msgspec.Struct, frozen=True):
-    """A tenant. `id` is its number on every path; `problem` is what stands in the way of its readiness."""
+    """A tenant. `id` is its number on every path; `problem` is what stands in the way of its readiness.
+
+    `tier` and `workspace` say where it looks, and how that was at the last look.
+    """
 
     id: int
     uuid: str
@@ -26,6 +34,8 @@ class TenantView(msgspec.Struct, frozen=True):
     steps_total: int
     created_at: datetime
     created_by: str
+    tier: str
+    workspace: str
 
 
 class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,9 +115,21 @@ class StepView(msgspec.Struct, frozen=True):
     ended_at: datetime | None
 
 
-def members(tenant: Tenant) -> dict[str, Any]:
-    """Return a tenant's members as the API names them."""
+def views(services: Services, actor: Actor, tenants: Sequence[Tenant]) -> list[TenantView]:
+    """Render tenants with how their workspaces are, in one question."""
+    states = services.drift.states(actor, [one.serial for one in tenants])
+    return [TenantView(**members(one, states.get(one.serial))) for one in tenants]
+
+
+def view(services: Services, actor: Actor, tenant: Tenant) -> TenantView:
+    """Render one tenant with how its workspace is."""
+    return views(services, actor, [tenant])[0]
+
+
+def members(tenant: Tenant, state: WorkspaceState | None) -> dict[str, Any]:
+    """Return a tenant's members as the API names them; one that went meanwhile has no workspace any more."""
     return {
+        "tier": state.tier if state else "", "workspace": state.word if state else "",
         "id": tenant.serial, "uuid": str(tenant.id), "name": tenant.name, "slug": tenant.slug, "kind": tenant.kind,
         "state": tenant.state, "problem": tenant.problem, "steps_done": tenant.steps_done,
         "steps_total": tenant.steps_total, "created_at": tenant.created_at, "created_by": tenant.created_by,
@@ -136,7 +158,7 @@ def listed(call: Call[TenantsQuery, None]) -> Answer:
     page = call.services.tenants.list(
         call.actor, text=query.text, state=query.state, after=query.after, limit=query.limit
     )
-    return paged(page, lambda tenant: TenantView(**members(tenant)))
+    return paged(Page(views(call.services, call.actor, page.items), page.next, page.total), lambda one: one)
 
 
 def create(call: Call[NoQuery, NewTenant]) -> Answer:
@@ -146,7 +168,8 @@ def create(call: Call[NoQuery, NewTenant]) -> Answer:
     if call.wait_s:
         tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
     link = invitation_url(services.settings.url, token.reveal()) if token else None
-    made = MadeTenant(**members(tenant), api_key=key.reveal(), invitation=link)
+    state = services.drift.state(call.actor, tenant.serial)
+    made = MadeTenant(**members(tenant, state), api_key=key.reveal(), invitation=link)
     return Answer(made, 201, headers={"Location": f"/api/v1/tenants/{tenant.slug}"})
 
 
@@ -157,7 +180,7 @@ def one(call: Call[NoQuery, None]) -> Answer:
         tenant = call.services.tenants.wait(call.actor, reached, most_s=call.wait_s)
     else:
         tenant = call.services.tenants.get(call.actor, reached)
-    return Answer(TenantView(**members(tenant)))
+    return Answer(view(call.services, call.actor, tenant))
 
 
 def delete(call: Call[TenantDeletion, None]) -> Answer:
@@ -169,7 +192,7 @@ def delete(call: Call[TenantDeletion, None]) -> Answer:
     )
     if call.wait_s and is_gone(call, reached, call.wait_s):
         return Answer(None, 204)
-    return Answer(TenantView(**members(tenant)), 202)
+    return Answer(view(call.services, call.actor, tenant), 202)
 
 
 def plan(call: Call[NoQuery, None]) -> Answer:
@@ -187,7 +210,7 @@ def retry(call: Call[NoQuery, None]) -> Answer:
     tenant = call.services.tenants.retry(call.actor, call.serial())
     if call.wait_s:
         tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
-    return Answer(TenantView(**members(tenant)), 202)
+    return Answer(view(call.services, call.actor, tenant), 202)
 
 
 def rotate_key(call: Call[NoQuery, None]) -> Answer:

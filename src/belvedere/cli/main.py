@@ -47,6 +47,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "tenant": Noun("belvedere.cli.tenant:tenant", "Create, list, plan and delete tenants."),
     "member": Noun("belvedere.cli.member:member", "Manage the people of a tenant."),
     "credential": Noun("belvedere.cli.credential:credential", "Keep a tenant's credentials."),
+    "workspace": Noun("belvedere.cli.workspace:workspace", "See and repair what differs where tenants look."),
+    "grafana": Noun("belvedere.cli.grafana:grafana", "The organisation tool of the cost monitor."),
     "store": Noun("belvedere.cli.store:store", "Show stores, their tables and how to connect."),
     "dashboard": Noun("belvedere.cli.dashboard:dashboard", "List dashboards and tell why they look as they do."),
     "delivery": Noun("belvedere.cli.delivery:delivery", "List messages and send them again."),

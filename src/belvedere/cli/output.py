@@ -27,7 +27,7 @@ _STATES: Final = {
     "working": "working", "doing": "working", "loading": "working", "new": "working", "starting": "working",
     "stopping": "working", "todo": "working",
     "partial": "warn", "waiting": "warn", "planned": "warn", "refused": "warn", "unknown": "warn", "restarting": "warn",
-    "empty": "warn",
+    "empty": "warn", "drifted": "warn",
     "needs you": "bad", "failed": "bad", "stuck": "bad", "error": "bad", "deleting": "bad", "revoked": "bad",
     "broken": "bad",
 }

@@ -42,7 +42,8 @@ def create(name: str, kind: str, member: str, wait_s: float) -> None:
         made, key, token = built.invitations.found(actor(), name, kind=kind, owner=member)
         link = invitation_url(built.settings.url, token.reveal()) if token else None
         made = _wait(built, made, wait_s)
-        shown = MadeTenant(**members(made), api_key=key.reveal(), invitation=link)
+        state = built.drift.state(actor(), made.serial)
+        shown = MadeTenant(**members(made, state), api_key=key.reveal(), invitation=link)
     also = {"link for " + member.strip(): link} if link else {}
     output.show(shown, lambda: _facts(made, **{"api key": shown.api_key, **also}))
 
@@ -53,19 +54,20 @@ def create(name: str, kind: str, member: str, wait_s: float) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Most to print.")
 def listed(text: str, state: str, limit: int) -> None:
     """List tenants."""
-    from belvedere.api.tenants import TenantView, members
+    from belvedere.api.tenants import views
 
     with services() as built:
         page = built.tenants.list(actor(), text=text, state=state, limit=limit)
+        found = views(built, actor(), page.items)
     output.show_list(
-        page.items,
+        found,
         {
-            "TENANT": lambda one: one.name, "ID": lambda one: one.serial, "DATA": lambda one: one.kind,
+            "TENANT": lambda one: one.name, "ID": lambda one: one.id, "DATA": lambda one: one.kind,
+            "TIER": lambda one: one.tier, "WORKSPACE": lambda one: one.workspace,
             "STEPS": lambda one: f"{one.steps_done}/{one.steps_total}", "CREATED": lambda one: one.created_at,
             "STATE": lambda one: one.state, "PROBLEM": lambda one: one.problem,
         },
         empty="No tenants yet. Make one: belvedere tenant create NAME", total=page.total,
-        value=lambda one: TenantView(**members(one)),
     )
 
 
@@ -73,12 +75,13 @@ def listed(text: str, state: str, limit: int) -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Show a tenant and the steps of its place."""
-    from belvedere.api.tenants import TenantView, members
+    from belvedere.api.tenants import view
 
     with services() as built:
         found = built.tenants.get(actor(), _reference(name))
         steps = built.tenants.steps(actor(), found.serial)
-    output.show(TenantView(**members(found)), lambda: _whole(found, steps))
+        shown = view(built, actor(), found)
+    output.show(shown, lambda: _whole(found, steps, tier=shown.tier, workspace=output.state_text(shown.workspace)))
 
 
 @tenant.command(epilog="Example: belvedere tenant plan alice --detailed-exitcode || echo drift")
@@ -106,12 +109,13 @@ def print_plan(found: Any, *, detailed_exitcode: bool) -> None:  # noqa: ANN401 
 @_WAIT
 def apply(name: str, wait_s: float) -> None:
     """Carry out a tenant's plan now, whatever state it is in. Running it again does nothing."""
-    from belvedere.api.tenants import TenantView, members
+    from belvedere.api.tenants import view
 
     with services() as built:
         found = _wait(built, built.tenants.retry(actor(), _reference(name)), wait_s)
         steps = built.tenants.steps(actor(), found.serial)
-    output.show(TenantView(**members(found)), lambda: _whole(found, steps))
+        shown = view(built, actor(), found)
+    output.show(shown, lambda: _whole(found, steps))
 
 
 @tenant.command(epilog="Example: belvedere tenant delete alice --confirm alice")
@@ -121,7 +125,7 @@ def apply(name: str, wait_s: float) -> None:
 @_WAIT
 def delete(name: str, confirm: str, wait_s: float, *, keep_data: bool) -> None:
     """Delete a tenant: previews, workspace, databases, logins. It asks for the name and says what goes."""
-    from belvedere.api.tenants import TenantView, members
+    from belvedere.api.tenants import view
     from belvedere.kernel.errors import NotFound, Rejected
 
     with services() as built:
@@ -138,7 +142,8 @@ def delete(name: str, confirm: str, wait_s: float, *, keep_data: bool) -> None:
         except NotFound:
             output.show({"name": found.name, "state": "deleted"}, f"{found.name} is deleted.")
             return
-    output.show(TenantView(**members(gone)), lambda: _facts(gone))
+        shown = view(built, actor(), gone)
+    output.show(shown, lambda: _facts(gone))
 
 
 @tenant.command(epilog="Example: belvedere tenant key alice --json | jq -r .api_key")
@@ -166,13 +171,13 @@ def _reference(name: str) -> int | str:
 def _wait(built: "Services", found: "Tenant", wait_s: float) -> "Tenant":
     if wait_s <= 0:
         return found
-    if not _runner_works(built):
+    if not runner_works(built):
         output.note("No runner works on the queue: start one with `belvedere jobs`. Not waiting.")
         return found
     return built.tenants.wait(actor(), found.serial, most_s=wait_s)
 
 
-def _runner_works(built: "Services") -> bool:
+def runner_works(built: "Services") -> bool:
     """Tell whether a runner is there, or comes: right after `belvedere up --detach` it is still starting."""
     from belvedere.node.home import running
 
@@ -192,8 +197,8 @@ def _facts(found: "Tenant", **more: object) -> None:
     })
 
 
-def _whole(found: "Tenant", steps: "list[StepRecord]") -> None:
-    _facts(found)
+def _whole(found: "Tenant", steps: "list[StepRecord]", **more: object) -> None:
+    _facts(found, **more)
     if steps:
         click.echo()
         output.table(

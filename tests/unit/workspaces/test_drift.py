@@ -78,7 +78,7 @@ def test_what_differs_waits_for_a_person_or_is_repaired_and_told(world: World, s
     with pytest.raises(BelvedereError):
         world.workspaces.provision(place.tenant)
     state = drift.state(SYSTEM, place.tenant)
-    assert (state.word, state.code, bool(state.problem), state.by_hand) == (
+    assert (state.word, state.problem_type, bool(state.problem), state.by_hand) == (
         WorkspaceWord.WAITING, "grafana-away", True, 1)
     [planned] = drift.plans(SYSTEM)
     assert planned.plan is None

@@ -6,13 +6,10 @@ The Grafana is the twin behind HTTP, or the real one of BELVEDERE_TEST_GRAFANA_U
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import UUID
 
-import httpx2
 import pytest
 
 from belvedere.kernel.db import Database
@@ -20,8 +17,8 @@ from belvedere.kernel.failpoints import EXIT_CODE
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.api import Grafana
-from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place
+from grafana_server import Server
 from grafana_world import REAL, World, access_of, make, publication
 
 ROOT = Path(__file__).parents[3]
@@ -38,43 +35,6 @@ CLOSING = [
     "workspaces.grafana.capture-dropped", "workspaces.grafana.account-dropped",
     "workspaces.grafana.organisation-dropped", "workspaces.grafana.forget.before-commit",
 ]
-
-
-class Server:
-    """The twin behind a socket, so that it outlives the process that dies."""
-
-    def __init__(self) -> None:
-        twin = self.twin = TwinGrafana()
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = dict(self.headers.items())
-                request = httpx2.Request(self.command, f"http://twin{self.path}", headers=headers, content=body)
-                made = twin.handle_request(request)
-                self.send_response(made.status_code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(made.content)))
-                self.end_headers()
-                self.wfile.write(made.content)
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05})
-        self.thread.start()
-        self.url = f"http://admin:admin@127.0.0.1:{self.http.server_port}"
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
 
 
 @pytest.fixture(params=["twin", *(["real"] if REAL else [])])

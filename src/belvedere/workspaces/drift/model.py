@@ -41,7 +41,7 @@ class WorkspaceState:
     organisation: int = 0
     organisation_name: str = ""
     problem: str = ""
-    code: str = ""
+    problem_type: str = ""
     hint: str = ""
     since: datetime | None = None
     looked_at: datetime | None = None
@@ -66,6 +66,17 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """One thing that stands in the tenant's place in Grafana, as it was written down when it was made."""
+
+    kind: str
+    key: str
+    uid: str
+    number: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class TenantDrift:
     """One tenant with all that differs now."""
 
@@ -73,12 +84,12 @@ class TenantDrift:
     differences: tuple[Difference, ...]
 
 
-def word_of(*, deleting: bool, opened: bool, code: str, differs: int) -> WorkspaceWord:
+def word_of(*, deleting: bool, opened: bool, problem_type: str, differs: int) -> WorkspaceWord:
     """Return the word for a workspace, the worst first."""
     if deleting:
         return WorkspaceWord.DELETING
-    if code:
-        return WorkspaceWord.WAITING if code in PASSING else WorkspaceWord.NEEDS_YOU
+    if problem_type:
+        return WorkspaceWord.WAITING if problem_type in PASSING else WorkspaceWord.NEEDS_YOU
     if differs:
         return WorkspaceWord.DRIFTED
     return WorkspaceWord.READY if opened else WorkspaceWord.WORKING

@@ -18,7 +18,9 @@ from belvedere.kernel.plan import Plan
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces.drift import store
-from belvedere.workspaces.drift.model import Difference, TenantDrift, WorkspaceState
+from belvedere.workspaces.drift.model import Difference, Made, TenantDrift, WorkspaceState
+from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.model import Kind, folder_uid
 from belvedere.workspaces.service import Workspaces
 
 _READERS: Final = 4
@@ -60,6 +62,17 @@ class Drift:
             actor.must(Role.VIEWER, serial)
         with self._database.transaction() as connection:
             return store.states(connection, serials, self._workspaces.usual_tier)
+
+    def made(self, actor: Actor, serial: int) -> list[Made]:
+        """Return what stands in a tenant's place in Grafana, by our records; nothing for the viewer."""
+        state = self.state(actor, serial)
+        with self._database.transaction() as connection:
+            made = store.made(connection, state.tenant, state.tier)
+            if state.organisation and not any(one.kind == Kind.FOLDER for one in made):
+                # Written down only where it was taken over: else its uid is derived.
+                uid = folder_uid(grafana_store.installation(connection), state.tenant)
+                made.append(Made(Kind.FOLDER, "main", uid, 0, "ours"))
+            return made
 
     def of(self, actor: Actor, serial: int) -> TenantDrift:
         """Return what differs at one tenant, field by field, by the last look."""

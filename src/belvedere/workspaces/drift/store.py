@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from belvedere.kernel.db import Connection, one, rows, signal
 from belvedere.kernel.plan import Change, Plan
-from belvedere.workspaces.drift.model import Difference, WorkspaceState, word_of
+from belvedere.workspaces.drift.model import Difference, Made, WorkspaceState, word_of
 from belvedere.workspaces.tiers import Tier
 
 TOPIC: Final = "drift"
@@ -28,7 +28,7 @@ _STATES: LiteralString = (
     "FROM tenant t LEFT JOIN workspace_tier c ON c.tenant_id = t.serial "
     "LEFT JOIN workspace w ON w.tenant_id = t.serial LEFT JOIN workspace_look l ON l.tenant_id = t.serial "
     "LEFT JOIN LATERAL (SELECT * FROM grafana_workspace p WHERE p.tenant_id = t.serial "
-    "ORDER BY p.organisation DESC NULLS LAST LIMIT 1) g ON true) "
+    "ORDER BY p.tier IS NOT DISTINCT FROM c.tier DESC, p.organisation DESC NULLS LAST LIMIT 1) g ON true) "
     "SELECT * FROM seen WHERE (%(serials)s::bigint[] IS NULL OR serial = ANY(%(serials)s)) AND serial > %(after)s "
     "AND (%(serials)s::bigint[] IS NOT NULL OR (NOT deleting AND (problem_code <> '' OR differs > 0 OR by_hand > 0))) "
     "ORDER BY serial LIMIT %(limit)s"
@@ -152,11 +152,31 @@ def settled(connection: Connection, *, tenant: int | None, limit: int) -> list[D
     return [_difference(row) for row in listed]
 
 
+def made(connection: Connection, tenant: int, tier: Tier) -> list[Made]:
+    """Return what stands in a tenant's place of one tier, by our records."""
+    listed = rows(
+        connection,
+        "SELECT kind, key, uid, coalesce(number, 0) AS number, state FROM grafana_object "
+        "WHERE tenant_id = %s AND tier = %s ORDER BY kind, key", [tenant, tier],
+    )
+    return [Made(**row) for row in listed]
+
+
 def looked_at(connection: Connection) -> datetime | None:
     """Return when a look at any workspace ended last."""
     row = one(connection, "SELECT max(ended_at) AS at FROM workspace_look")
     found_at: datetime | None = row["at"] if row else None
     return found_at
+
+
+def tenants_of(connection: Connection, url: str) -> dict[int, int]:
+    """Return whose the organisations of a Grafana are, by number; one that several share is nobody's."""
+    listed = rows(
+        connection,
+        "SELECT organisation, min(tenant_id) AS tenant FROM grafana_workspace WHERE url = %s "
+        "AND organisation IS NOT NULL GROUP BY organisation HAVING count(DISTINCT tenant_id) = 1", [url],
+    )
+    return {row["organisation"]: row["tenant"] for row in listed}
 
 
 def tenant_of(connection: Connection, organisation: int) -> int | None:
@@ -175,11 +195,12 @@ def _state(row: DictRow) -> WorkspaceState:
     return WorkspaceState(
         tenant=row["serial"], name=row["name"], slug=row["slug"], tier=Tier(row["tier"]),
         word=word_of(
-            deleting=row["deleting"], opened=opened, code=row["problem_code"], differs=differs + by_hand
+            deleting=row["deleting"], opened=opened, problem_type=row["problem_code"], differs=differs + by_hand
         ),
         url=f"{row['url']}/?orgId={organisation}" if organisation else "", organisation=organisation,
-        organisation_name=row["organisation_name"] or "", problem=row["problem"], code=row["problem_code"],
-        hint=row["problem_hint"], since=row["problem_since"], looked_at=row["good_at"], ended_at=row["ended_at"],
+        organisation_name=row["organisation_name"] or "", problem=row["problem"],
+        problem_type=row["problem_code"], hint=row["problem_hint"],
+        since=row["problem_since"], looked_at=row["good_at"], ended_at=row["ended_at"],
         differs=differs, by_hand=by_hand,
     )
 

@@ -1,0 +1,292 @@
+"""Workspaces at all doors, over one installation whose Grafana is the twin behind a socket."""
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from tests.rules.test_history import _clean, _dashboard
+from werkzeug.test import TestResponse
+
+from belvedere.app import Services, build
+from belvedere.cli.main import run
+from belvedere.inventory.model import HEADER, harmless
+from belvedere.kernel.actor import SYSTEM, Role
+from belvedere.kernel.errors import Later
+from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
+from belvedere.web.app import create_app
+from belvedere.web.context import SESSION_COOKIE
+from belvedere.workspaces.grafana import requests
+from grafana_server import Server
+
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """Alice has a dashboard in Grafana; `meddle` does what people do there."""
+
+    services: Services
+    server: Server
+    client: FlaskClient
+    csrf: str
+    bearer: str
+    dashboard: UUID
+    home: Path
+    database: str
+
+    @property
+    def alice(self) -> int:
+        return self.services.tenants.get(SYSTEM, "alice").serial
+
+    @property
+    def organisation(self) -> int:
+        return self.services.drift.state(SYSTEM, self.alice).organisation
+
+    def work(self) -> None:
+        """Do what a runner would for alice's workspace."""
+        self.services.workspaces.provision(self.alice)
+
+    def work_when_asked(self) -> None:
+        """Wait for the order, as a runner does, and do it."""
+        asked: list[Any] = []
+        with self.services.database.transaction() as connection:
+            connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'workspaces.provision'")
+        while not asked:
+            listed = self.services.queue.list(SYSTEM, state="waiting", limit=50).items
+            asked = [one for one in listed if one.name == "workspaces.provision"]
+        self.work()
+
+    def ask(self, request: Any) -> Any:
+        grafana = self.services.workspaces.grafana
+        assert grafana is not None
+        return grafana.grafana.ask(request, organisation=self.organisation).body
+
+    def meddle(self, title: str = "Mine now") -> None:
+        uid = f"b{self.dashboard.hex}"
+        document = self.ask(requests.board(uid))["dashboard"]
+        self.ask(requests.put_board({**document, "title": title}, "", "by hand"))
+
+    def rename_source(self, name: str = "other") -> None:
+        [source] = [one for one in self.ask(requests.sources()) if one["name"].endswith("-timing_report")]
+        self.ask(requests.change_source(source["uid"], {**source, "name": name}))
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def post(self, path: str, **form: str) -> TestResponse:
+        return self.client.post(path, data={"csrf": self.csrf, **form})
+
+    def api(self, method: str, path: str, body: Json | None = None, **headers: str) -> TestResponse:
+        sent = {"Authorization": f"Bearer {self.bearer}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=sent)
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home, server, name = tmp_path_factory.mktemp("doors") / "home", Server(), "control_doors"
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")
+    url = cluster.url(name)
+    services = build(Settings(
+        home=str(home), database_url=Secret(url), pool_size=6, grafana_url=server.url.replace("admin:admin@", ""),
+        grafana_user="admin", grafana_password=Secret("admin"),
+    ))
+    made = services.accounts.create(SYSTEM, "dana", Role.ADMIN)
+    with services.database.transaction() as connection:
+        connection.execute("UPDATE operator SET must_change_password = false")
+    cookie = services.sessions.open(made.operator, origin="127.0.0.1")
+    session = services.sessions.find(cookie)
+    assert session is not None
+    client = create_app(services).test_client()
+    client.set_cookie(SESSION_COOKIE, cookie.reveal())
+    _, bearer = services.tokens.create(SYSTEM, name="doors", role=Role.ADMIN)
+    dashboard = _dashboard(services)
+    services.members.add(SYSTEM, services.tenants.get(SYSTEM, "alice").serial, "olga@example.org", name="=1+1")
+    world = World(services, server, client, session.csrf, bearer.reveal(), dashboard, home, url)
+    world.work()
+    yield world
+    services.close()
+    server.close()
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _clean(cluster)
+
+
+@pytest.fixture
+def belvedere(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command; return its exit code, stdout and stderr."""
+    monkeypatch.chdir(world.home.parent)
+    monkeypatch.setenv("BELVEDERE_HOME", str(world.home))
+    monkeypatch.setenv("BELVEDERE_DATABASE_URL", world.database)
+    monkeypatch.setenv("GRAFANA_BASE_URL", world.server.url.replace("admin:admin@", ""))
+    monkeypatch.setenv("GRAFANA_USER", "admin")
+    monkeypatch.setenv("GRAFANA_PASSWORD", "admin")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run(list(arguments))
+        return code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def settled(world: World) -> Iterator[World]:
+    """A world in which nothing differs, before and after."""
+    yield world
+    with world.services.database.transaction() as connection:
+        connection.execute("UPDATE grafana_object SET state = 'restore' WHERE kind = 'board' AND state <> 'ours'")
+    world.work()
+
+
+def test_a_plan_is_printed_as_people_know_it_and_says_by_its_code_that_there_is_something_to_do(
+    settled: World, belvedere
+) -> None:
+    assert belvedere("workspace", "plan", "alice", "--detailed-exitcode")[:2] == (0, "alice: nothing to do.\n")
+    settled.rename_source()
+    code, out, _ = belvedere("workspace", "plan", "alice", "--detailed-exitcode")
+    assert code == 3
+    assert out == (
+        "alice: 0 to create, 1 to change, 0 to remove.\n  ~ Change the data source alice-timing_report\n"
+        "      name: other -> alice-timing_report\n"
+    )
+    code, out, _ = belvedere("workspace", "plan", "--all", "--json")
+    made = json.loads(out)
+    assert (code, made["change"], made["failed"]) == (0, 1, 0)
+    assert made["items"][0]["plan"]["steps"][0]["changes"] == [
+        {"field": "name", "old": "other", "new": "alice-timing_report"}]
+    assert belvedere("workspace", "plan", "--all")[1].splitlines()[-1] == (
+        "1 tenants: 0 to create, 1 to change, 0 to remove.")
+    assert belvedere("workspace", "plan")[0] == 2
+    assert belvedere("workspace", "plan", "alice", "--all")[0] == 2
+
+
+def test_applying_waits_tells_what_happened_and_leaves_nothing_to_do(
+    settled: World, belvedere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("belvedere.cli.workspace.runner_works", lambda _built: True)
+    settled.rename_source()
+    runner = threading.Thread(target=settled.work_when_asked)
+    runner.start()
+    code, out, err = belvedere("workspace", "apply", "alice", "--wait", "30")
+    runner.join()
+    assert (code, out) == (0, "alice: + ready, nothing differs.\n")
+    assert "alice: ~ Change the data source alice-timing_report: done" in err
+    assert belvedere("workspace", "plan", "alice", "--detailed-exitcode")[0] == 0
+
+
+def test_a_password_that_changes_is_never_printed(settled: World, belvedere) -> None:
+    with settled.services.database.transaction() as connection:
+        connection.execute("UPDATE grafana_object SET digests = '{x}' WHERE kind = 'source'")
+    _, out, _ = belvedere("workspace", "plan", "alice")
+    assert out.count("password: (another or unknown) -> (secret)") == 3
+
+
+def test_a_dashboard_changed_by_hand_waits_for_a_choice_at_every_door(settled: World, belvedere) -> None:
+    settled.meddle()
+    settled.work()
+    ident = str(settled.dashboard)
+    shown = belvedere("workspace", "show", "alice")[1]
+    assert "! drifted" in shown
+    assert "-> Mine now" in shown
+    assert f"belvedere workspace resolve {ident} --keep-theirs" in shown
+    [listed] = settled.api("GET", "/drift").json
+    assert (listed["name"], listed["state"], listed["differences"][0]["dashboard"]) == ("alice", "drifted", ident)
+    assert settled.api("GET", "/drift").headers["X-Total-Count"] == "1"
+    assert json.loads(belvedere("workspace", "list", "--drifted", "--json")[1])["items"][0]["name"] == "alice"
+    assert belvedere("workspace", "resolve", ident)[0] == 2
+    answer = settled.api("POST", f"/dashboards/{ident}/resolve", {"choice": "mine"})
+    assert (answer.status_code, answer.json["field"]) == (400, "choice")
+    once = {"Idempotency-Key": "choose-1"}
+    assert settled.api("POST", f"/dashboards/{ident}/resolve", {"choice": "ours"}, **once).status_code == 202
+    again = settled.api("POST", f"/dashboards/{ident}/resolve", {"choice": "ours"}, **once)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    settled.work()
+    assert settled.ask(requests.board(f"b{settled.dashboard.hex}"))["dashboard"]["title"] != "Mine now"
+    assert settled.api("GET", "/drift").json == []
+    settled.meddle("Mine again")
+    settled.work()
+    assert belvedere("workspace", "resolve", ident, "--keep-theirs")[0] == 0
+    settled.work()
+    assert settled.ask(requests.board(f"b{settled.dashboard.hex}"))["dashboard"]["title"] == "Mine again"
+    assert settled.api("GET", "/tenants/alice/workspace").json["state"] == "ready"
+
+
+def test_a_grafana_that_is_away_is_a_state_at_every_door_and_no_crash(settled: World, belvedere) -> None:
+    settled.server.down = True
+    try:
+        code, _, err = belvedere("workspace", "plan", "alice")
+        assert (code, "Grafana" in err) == (75, True)
+        code, out, err = belvedere("workspace", "plan", "--all", "--json")
+        assert (code, json.loads(out)["items"][0]["problem"]) == (75, "grafana-away")
+        answer = settled.api("GET", "/tenants/alice/workspace/plan")
+        assert (answer.status_code, answer.json["type"]) == (503, "/problems/grafana-away")
+        with pytest.raises(Later):
+            settled.work()
+        state = settled.api("GET", "/tenants/alice/workspace").json
+        assert (state["state"], state["problem_type"]) == ("waiting", "/problems/grafana-away")
+        assert json.loads(belvedere("tenant", "list", "--json")[1])["items"][0]["workspace"] == "waiting"
+        assert "grafana-away" in belvedere("workspace", "show", "alice")[1]
+    finally:
+        settled.server.down = False
+    settled.work()
+    assert "ready" in belvedere("workspace", "show", "alice")[1]
+    tenant = settled.api("GET", "/tenants/alice").json
+    assert (tenant["tier"], tenant["workspace"]) == ("org", "ready")
+
+
+def test_the_organisation_tool_speaks_as_before(settled: World, belvedere) -> None:
+    number = str(settled.organisation)
+    found = {one["id"]: one for one in json.loads(belvedere("grafana", "list-orgs", "--json")[1])["items"]}
+    assert found[int(number)]["tenant"] == settled.alice
+    assert found[1]["tenant"] is None
+    code, out, _ = belvedere("grafana", "add-user", "--org-id", number, "--email", "bob@example.org", "--role=Editor")
+    assert (code, out.splitlines()[0]) == (0, "bob@example.org is editor of alice.")
+    assert "viewer of alice" in belvedere(
+        "grafana", "add-user", "--org-id", number, "--email", "bob@example.org", "--role", "Viewer")[1]
+    assert belvedere("grafana", "add-user", "--org-id", "1", "--email", "bob@example.org")[0] == 2
+    assert belvedere("grafana", "create-org", "--tenant-id", str(settled.alice), "--tenant-name", "bob")[0] == 2
+    said = belvedere(
+        "grafana", "create-org", "--tenant-id", str(settled.alice), "--tenant-name", "alice", "--wait", "0", "--json")
+    assert json.loads(said[1])["organisation"] == int(number)
+    assert belvedere("grafana", "sync-all")[0] == 0
+    code, _, err = belvedere("grafana", "delete-org", "--org-id", number)
+    assert (code, "made again" in err) == (2, True)
+
+
+def test_the_first_password_is_handed_over_once(settled: World, belvedere) -> None:
+    code, out, _ = belvedere("workspace", "password", "alice", "--json")
+    made = json.loads(out)
+    assert (code, made["login"]) == (0, "user_alice")
+    assert len(made["password"]) > 20
+    assert belvedere("workspace", "password", "alice")[0] == 2
+    assert settled.api("POST", "/tenants/alice/workspace/password").status_code == 404
+
+
+def test_an_inventory_tells_all_that_a_tenant_has_and_computes_nothing(settled: World, belvedere) -> None:
+    made = settled.api("GET", "/tenants/alice/inventory").json
+    kinds = [one["kind"] for one in made["entries"]]
+    assert {"organisation", "folder", "data source", "dashboard", "member"} <= set(kinds)
+    assert kinds.count("data source") == 3
+    assert settled.api("GET", "/inventory").json == [made]
+    assert json.loads(belvedere("workspace", "inventory", "alice", "--json")[1]) == made
+    code, out, _ = belvedere("workspace", "inventory", "--all", "--csv")
+    lines = list(csv.reader(io.StringIO(out)))
+    assert (code, tuple(lines[0]), len(lines)) == (0, HEADER, len(made["entries"]) + 1)
+    assert ["'=1+1", "olga@example.org"] in [[line[4], line[6]] for line in lines]
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\tx", " =1", "\uff1d1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    assert harmless(cell) == f"'{cell}"
+    assert harmless("alice-QOR") == "alice-QOR"
