@@ -56,6 +56,7 @@ from belvedere.stores.wire import server_of
 from belvedere.tenants import jobs as tenant_jobs
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
+from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 from belvedere.workspaces.grafana.wire import gateway_address, grafana_of, shared_of, tier_of
@@ -86,6 +87,7 @@ class Services:
     stores: Stores
     workspaces: Workspaces
     people: People
+    adoption: Adoption
     dashboards: Dashboards
     templates: GrafanaTemplates
     viewer: Viewer
@@ -227,6 +229,10 @@ def build(settings: Settings) -> Services:
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
         tenants=tenants, stores=stores, workspaces=workspaces,
         people=People(history=history, tenants=tenants, members=members, rooms=workspaces),
+        adoption=Adoption(
+            database=database, history=history, queue=queue, tenants=tenants, credentials=credentials,
+            grafana=grafana.grafana if grafana is not None else None, shared=workspaces.shared_organisation,
+        ),
         dashboards=dashboards, templates=templates, viewer=viewer,
         notifications=notifications, previews=previews,
         identities=identities,

@@ -71,6 +71,16 @@ def invite(tenant: str, email: str, role: str | None, expires: str) -> None:
     output.show(MadeInvitation(**{name: getattr(view, name) for name in view.__struct_fields__}, url=url), url)
 
 
+@member.command("take-password", epilog="Example: belvedere member take-password alice bob@example.org")
+@click.argument("tenant")
+@click.argument("member")
+def take_password(tenant: str, member: str) -> None:
+    """Print login and first password of a member in Grafana, once. It is made now and kept nowhere."""
+    with services() as built:
+        login, password = built.people.take_password(actor(), serial_of(built, tenant), member)
+    output.show({"login": login, "password": password.reveal()}, f"{login}  {password.reveal()}")
+
+
 @member.command("list", epilog="Example: belvedere member list alice")
 @click.argument("tenant")
 @click.option("--invitations", is_flag=True, help="List open invitations in place of members.")

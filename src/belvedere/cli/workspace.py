@@ -11,6 +11,7 @@ from uuid import UUID
 import click
 
 from belvedere.cli import output
+from belvedere.cli.adoption import adopt
 from belvedere.cli.local import actor, services
 from belvedere.cli.tenant import SOMETHING_TO_DO, runner_works, serial_of
 from belvedere.kernel.errors import BelvedereError, Rejected
@@ -38,6 +39,9 @@ _TENANT = click.argument("tenant", required=False)
 @click.group()
 def workspace() -> None:
     """Workspaces: where tenants look. TENANT is a tenant's name, slug or number."""
+
+
+workspace.add_command(adopt)
 
 
 @workspace.command("list", epilog="Example: belvedere workspace list --drifted --json")

@@ -48,16 +48,17 @@ class Tenants:
         self.log = StepLog(database=database)
 
     def create(
-        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, also: Also | None = None
+        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, also: Also | None = None, number: int = 0
     ) -> tuple[Tenant, Secret]:
         """Make a tenant and return it with its API key, which is shown this once.
 
         Its databases and workspace follow as steps; `wait` waits for them. `also` is what an upper room keeps of the
-        new tenant in the same transaction, such as whom it invites first.
+        new tenant in the same transaction, such as whom it invites first. `number` is the serial number that it is to
+        have, where another program gave it one; 0 takes the next.
 
         Raises:
             Rejected: the name cannot be borne by a database; the reason says why.
-            Conflict: a tenant of that name exists, perhaps in other case.
+            Conflict: a tenant of that name exists, perhaps in other case, or one of that number.
         """
         actor.must(Role.OPERATOR)
         check_name(name)
@@ -66,7 +67,7 @@ class Tenants:
         with self._history.action(actor, "tenant.create", name, kind=chosen) as ending:
             failpoint("tenants.create.before-commit")
             with self._database.for_actor(actor) as connection:
-                serial = self._insert(connection, actor, name, chosen, api_key)
+                serial = self._insert(connection, actor, name, chosen, api_key, wanted_number=number)
                 self.log.expect(connection, serial)
                 if also is not None:
                     also(connection, serial)
@@ -197,8 +198,15 @@ class Tenants:
         with self._database.transaction() as connection:
             return store.serials(connection)
 
-    def _insert(self, connection: Connection, actor: Actor, name: str, kind: Kind, api_key: Secret) -> int:
+    def _insert(
+        self, connection: Connection, actor: Actor, name: str, kind: Kind, api_key: Secret, *, wanted_number: int
+    ) -> int:
         key, wanted = name_key(name), slug_of(name)
+        if wanted_number:
+            store.reserve(connection, wanted_number)
+            if store.by_serial(connection, wanted_number) is not None:
+                message = f"There is a tenant {wanted_number} already."
+                raise Conflict(message, code="exists", field="number")
         for number in range(1, _MOST_SLUGS):
             slug = numbered(wanted, number)
             taken = store.by_word(connection, key, key)
@@ -210,7 +218,7 @@ class Tenants:
                 with connection.transaction():
                     return store.insert(
                         connection, ident=new_id(), name=name, key=key, slug=slug, kind=kind,
-                        api_key_hash=_digest(api_key), by=actor.name,
+                        api_key_hash=_digest(api_key), by=actor.name, serial=wanted_number or None,
                     )
             except psycopg.errors.UniqueViolation:
                 continue  # Somebody was faster, with the name or with the slug: the next turn tells which.

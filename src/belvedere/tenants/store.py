@@ -35,16 +35,37 @@ SELECT * FROM (
 _COUNT: Final[LiteralString] = "SELECT count(*) AS n FROM ("
 
 
-def insert(
-    connection: Connection, *, ident: UUID, name: str, key: str, slug: str, kind: str, api_key_hash: bytes, by: str
-) -> int:
-    """Add a tenant and return its serial number. Raises UniqueViolation when the name or slug is taken."""
-    row = one(
-        connection,
-        "INSERT INTO tenant (id, name, name_key, slug, kind, api_key_hash, created_by) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING serial",
-        [ident, name, key, slug, kind, api_key_hash, by],
+def reserve(connection: Connection, serial: int) -> None:
+    """Let nobody make a tenant until the end of this transaction, and give out no number up to this one again."""
+    connection.execute("LOCK TABLE tenant IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute(
+        "SELECT setval(s.name, greatest(%(serial)s, (SELECT coalesce(max(serial), 1) FROM tenant), "
+        "nextval(s.name) - 1)) FROM (SELECT pg_get_serial_sequence('tenant', 'serial')::regclass AS name) s",
+        {"serial": serial},
     )
+
+
+def insert(
+    connection: Connection, *, ident: UUID, name: str, key: str, slug: str, kind: str, api_key_hash: bytes, by: str,
+    serial: int | None = None,
+) -> int:
+    """Add a tenant and return its serial number, the one that was reserved or the next.
+
+    Raises UniqueViolation when the name or slug is taken.
+    """
+    values = [ident, name, key, slug, kind, api_key_hash, by]
+    if serial is None:
+        row = one(
+            connection,
+            "INSERT INTO tenant (id, name, name_key, slug, kind, api_key_hash, created_by) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING serial", values,
+        )
+    else:
+        row = one(
+            connection,
+            "INSERT INTO tenant (serial, id, name, name_key, slug, kind, api_key_hash, created_by) "
+            "OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING serial", [serial, *values],
+        )
     assert row is not None  # noqa: S101  (RETURNING of one inserted row)
     return int(row["serial"])
 

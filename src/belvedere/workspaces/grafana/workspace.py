@@ -20,6 +20,7 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import opaque
 from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
+from belvedere.workspaces.adoption import store as adopted
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.accounts import PASSWORD
 from belvedere.workspaces.grafana.answers import SourceHealth, Token
@@ -344,6 +345,10 @@ class GrafanaWorkspace:
         self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
     ) -> Desired:
         desired = self._wishes.of(place, records, plugin=plugin, boards=boards)
+        if desired.owns:
+            with self._database.transaction() as connection:
+                kept = adopted.organisation_name(connection, place.tenant, self._grafana.url)
+            desired = replace(desired, organisation=kept or desired.organisation)
         return seated(self._roster.on(desired, self._seat(place), self._grafana.access.user))
 
     def _shared_place(self) -> Known | None:
