@@ -13,7 +13,7 @@ import httpx2
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
-from belvedere.dashboards.to_gateway import carried
+from belvedere.dashboards.to_gateway import carried, uncarried
 from belvedere.identity.members.service import Members
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import SYSTEM
@@ -28,6 +28,7 @@ from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.model import Model
+from belvedere.workspaces.moves import Moves
 from belvedere.workspaces.people import People
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.service import Workspaces
@@ -93,6 +94,7 @@ class World:
     members: Members
     people: People
     team: GrafanaWorkspace
+    moves: Moves
     shown: dict[int, list[Publication]] = field(default_factory=dict)
     eye: Grafana | None = None
     """Looks and meddles as people do, past whatever stands between."""
@@ -142,7 +144,7 @@ class FakeLinks:
 
 def gateway(address: str = "http://127.0.0.1:8051", secret: str = "what only Grafana knows") -> QueryGateway:
     """Stand for a query gateway that nobody has started."""
-    return QueryGateway(address, "X-Belvedere-Gateway", Secret(secret), carried, FakeLinks())
+    return QueryGateway(address, "X-Belvedere-Gateway", Secret(secret), carried, uncarried, FakeLinks())
 
 
 def publication(title: str = "Timing: p", ident: UUID | None = None, store_id: UUID | None = None) -> Publication:
@@ -187,7 +189,8 @@ def make(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
         grafana=grafana, team=team, tier=tier,
     )
+    moves = Moves(database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces)
     people = People(history=history, tenants=tenants, members=members, rooms=workspaces)
     return World(
-        database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, team, shown
+        database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, team, moves, shown
     )

@@ -13,7 +13,7 @@ from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
 from belvedere.dashboards.service import Dashboards
 from belvedere.dashboards.templates import GrafanaTemplates
-from belvedere.dashboards.to_gateway import carried
+from belvedere.dashboards.to_gateway import carried, uncarried
 from belvedere.gateway.grafana import GrafanaKeys
 from belvedere.gateway.identities import LinkedIdentities
 from belvedere.gateway.idtoken import Expected, IdTokens
@@ -60,6 +60,7 @@ from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 from belvedere.workspaces.grafana.wire import gateway_address, grafana_of, shared_of, tier_of
+from belvedere.workspaces.moves import Moves
 from belvedere.workspaces.organisations import Organisations
 from belvedere.workspaces.people import People
 from belvedere.workspaces.service import Workspaces
@@ -87,6 +88,7 @@ class Services:
     stores: Stores
     workspaces: Workspaces
     people: People
+    moves: Moves
     adoption: Adoption
     dashboards: Dashboards
     templates: GrafanaTemplates
@@ -142,7 +144,7 @@ class Services:
         return [
             *tenant_jobs.jobs(self.tenants),
             *store_jobs.jobs(self.stores),
-            *workspace_jobs.jobs(self.workspaces, self.people),
+            *workspace_jobs.jobs(self.workspaces, self.people, self.moves),
             *dashboard_jobs.jobs(self.dashboards),
             *preview_jobs.jobs(self.previews),
             *notification_jobs.jobs(self.notifications),
@@ -229,6 +231,7 @@ def build(settings: Settings) -> Services:
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
         tenants=tenants, stores=stores, workspaces=workspaces,
         people=People(history=history, tenants=tenants, members=members, rooms=workspaces),
+        moves=Moves(database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces),
         adoption=Adoption(
             database=database, history=history, queue=queue, tenants=tenants, credentials=credentials,
             grafana=grafana.grafana if grafana is not None else None, shared=workspaces.shared_organisation,
@@ -244,7 +247,7 @@ def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | Non
     if not settings.gateway:
         return None
     secret = secrets_of(settings.gateway_secret, source_of(settings))[0]
-    return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, links)
+    return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, uncarried, links)
 
 
 def _camera(settings: Settings) -> Chromium:

@@ -10,6 +10,7 @@ REACTIONS: Final[Reactions] = {
     "stores.ready": ["workspaces.provision"],
     "workspace.ready": ["dashboards.reconcile-tenant"],
     "workspace.moved": ["dashboards.readdress"],
+    "dashboards.readdressed": ["workspaces.leave"],
     "tables.changed": ["dashboards.reconcile"],
     "dashboard.changed": ["previews.open"],
     "dashboard.removed": ["previews.forget"],
@@ -20,6 +21,6 @@ REACTIONS: Final[Reactions] = {
     "tenant.workspace-removed": ["stores.remove-tenant"],
     "tenant.stores-removed": ["tenants.purge"],
 }
-"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`, `members.*`; a
-store's id for `tables.*`; a dashboard's id for `dashboard.*`.
+"""Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`, `members.*` and
+`dashboards.*`; a store's id for `tables.*`; a dashboard's id for `dashboard.*`.
 A preview that ends announces itself (`notifications/service.py`)."""

@@ -230,6 +230,10 @@ class Dashboards:
             with self._database.transaction() as connection:
                 if store.readdress(connection, one.dashboard_id, url):
                     signal(connection, f"tenant.{serial}", f"dashboard.{one.dashboard_id}")
+        with self._database.transaction() as connection:
+            # All stand in the new place under addresses that are written down: a move may take the old one away.
+            self._queue.emit(connection, "dashboards.readdressed", str(serial))
+            failpoint("dashboards.readdress.before-commit")
 
     def reconcile(self, store_id: UUID | str) -> None:
         """Bring a store's dashboards in step with its tables. Twice does no harm; nothing new says nothing.

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from belvedere.dashboards.to_grafana import Document, to_grafana
 from belvedere.gateway.model import LEADING_COMMENT, LEADING_COMMENT_TABLE
-from belvedere.workspaces.grafana.document import SAME_TYPE
+from belvedere.workspaces.grafana.document import POSTGRES, SAME_TYPE
 from belvedere.workspaces.model import Model
 
 _TYPE: Final = "influxdb"
+_OF_INFLUX: Final = frozenset({"query", "resultFormat", "alias"})
 _LABELLED: Final = " AS metric"
 
 
@@ -34,6 +35,50 @@ def carried(document: Mapping[str, Any]) -> Document:
         listed = [_variable(one) for one in document["templating"].get("list", ())]
         made["templating"] = {**document["templating"], "list": listed}
     return made
+
+
+def uncarried(document: Mapping[str, Any]) -> Document:
+    """Write a dashboard of the gateway for PostgreSQL again: the way back of `carried`.
+
+    What a person wrote in InfluxQL's own words, and not as SQL behind our comment, stays as it is.
+    """
+    panels = [_plain_panel(panel) for panel in document.get("panels", ())]
+    made: Document = {**document, "panels": panels} if "panels" in document else {**document}
+    if "templating" in document:
+        listed = [_plain_variable(one) for one in document["templating"].get("list", ())]
+        made["templating"] = {**document["templating"], "list": listed}
+    return made
+
+
+def _plain_panel(panel: Document) -> Document:
+    inner = {"panels": [_plain_panel(one) for one in panel["panels"]]} if isinstance(panel.get("panels"), list) else {}
+    source = panel.get("datasource")
+    if "targets" not in panel or not isinstance(source, Mapping) or source.get("type") != _TYPE:
+        return {**panel, **inner}
+    plain = {**source, "type": POSTGRES}
+    return {**panel, **inner, "datasource": plain, "targets": [_plain_target(one, plain) for one in panel["targets"]]}
+
+
+def _plain_target(target: Document, source: Document) -> Document:
+    text = str(target.get("query", ""))
+    table = target.get("resultFormat") == "table"
+    kept = {key: value for key, value in target.items() if key not in _OF_INFLUX}
+    return {
+        **kept, "datasource": source, "rawSql": _bare(text), "rawQuery": True, "editorMode": "code",
+        "format": "table" if table else "time_series",
+    }
+
+
+def _plain_variable(variable: Document) -> Document:
+    source = variable.get("datasource")
+    if variable.get("type") != "query" or not isinstance(source, Mapping) or source.get("type") != _TYPE:
+        return variable
+    written = _bare(str(variable["query"]))
+    return {**variable, "datasource": {**source, "type": POSTGRES}, "query": written, "definition": written}
+
+
+def _bare(text: str) -> str:
+    return text.removeprefix(LEADING_COMMENT_TABLE).removeprefix(LEADING_COMMENT)
 
 
 def _is_carried(source: object) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from belvedere.kernel.errors import BelvedereError
 from belvedere.previews.model import CaptureFailed, Entry, Subject
 from belvedere.previews.tokens import CaptureTokens
-from belvedere.workspaces.grafana.workspace import CapturePass
+from belvedere.workspaces.grafana.passes import CapturePass
 
 _LONGER_S: Final = 30
 

@@ -1,6 +1,7 @@
 """The workspaces room's jobs."""
 
 from belvedere.jobs.model import Job
+from belvedere.workspaces.moves import Moves
 from belvedere.workspaces.people import People
 from belvedere.workspaces.service import Workspaces
 
@@ -9,7 +10,7 @@ _AT_ONCE = 2
 """A Grafana gains nothing from more than four writers, and one on SQLite refuses some of eight."""
 
 
-def jobs(workspaces: Workspaces, people: People) -> list[Job]:
+def jobs(workspaces: Workspaces, people: People, moves: Moves) -> list[Job]:
     """Return the room's jobs; their keys are tenants' serial numbers."""
     return [
         Job(
@@ -39,6 +40,14 @@ def jobs(workspaces: Workspaces, people: People) -> list[Job]:
             name="workspaces.look-after-members",
             run=people.look_after,
             help="See that members who were taken out of Grafana are out, when its caches have ended.",
+            most_attempts=20,
+            queue=_QUEUE,
+            at_once=_AT_ONCE,
+        ),
+        Job(
+            name="workspaces.leave",
+            run=lambda key: moves.leave(int(key)),
+            help="Take away the place that a tenant moved from, when the new one is complete.",
             most_attempts=20,
             queue=_QUEUE,
             at_once=_AT_ONCE,

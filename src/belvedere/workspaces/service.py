@@ -20,10 +20,12 @@ from belvedere.kernel.secret import Secret
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store
+from belvedere.workspaces.choice import Choice, Own
 from belvedere.workspaces.drift.notes import Notes
 from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people import store as people_store
-from belvedere.workspaces.grafana.workspace import CapturePass, GrafanaWorkspace
+from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place, Publication, Workspace
 from belvedere.workspaces.tiers import Tier
 
@@ -32,6 +34,9 @@ _MOST_LOOKS: Final = 3
 _LOCK_WAIT_MS: Final = 10_000
 _FORGETS_S: Final = 11.0
 """Grafana lets somebody who was taken out in for ten seconds more."""
+_ELSEWHERE: Final = frozenset({"organisation", "shared organisation", "mark"})
+"""The steps after which dashboards have other addresses."""
+
 _SETTLES_S: Final = 7.0
 """Grafana keeps a data source's settings for five seconds: before then it tells the health of the old ones."""
 
@@ -41,7 +46,8 @@ class Workspaces:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, tenants: Tenants, workspace: Workspace,
-        grafana: GrafanaWorkspace | None = None, team: GrafanaWorkspace | None = None, tier: Tier = Tier.VIEWER,
+        grafana: GrafanaWorkspace | None = None, team: GrafanaWorkspace | None = None, own: Own | None = None,
+        tier: Tier = Tier.VIEWER,
     ) -> None:
         """Take what it needs.
 
@@ -53,15 +59,16 @@ class Workspaces:
             workspace: the built-in viewer.
             grafana: the Grafana of the installation, where there is one.
             team: the same with tenants as teams of one organisation.
+            own: the Grafana of a tenant that has one of its own.
             tier: the tier of tenants for whom none was chosen yet.
         """
         self._database = database
         self._history = history
         self._queue = queue
         self._tenants = tenants
-        self._viewer = workspace
         self._grafana = grafana
         self._team = team
+        self._choice = Choice(workspace, grafana, team, own)
         self._tier = tier if grafana is not None else Tier.VIEWER
         self._notes = Notes(database)
         self._noting = self._notes.around
@@ -75,6 +82,11 @@ class Workspaces:
     def grafana(self) -> GrafanaWorkspace | None:
         """The Grafana of the installation, for rooms that capture from it."""
         return self._grafana
+
+    @property
+    def tiers(self) -> list[Tier]:
+        """The tiers that tenants can have here."""
+        return self._choice.tiers
 
     def shared_organisation(self) -> int:
         """Return the number of the organisation that tenants of tier `team` share; 0 before it was made."""
@@ -214,23 +226,31 @@ class Workspaces:
         if not tenant.deleting:
             message = f"{tenant.name} stays."
             raise NotFound(message)
-        workspace, place = self._of(serial), _place(tenant)
-        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), self._noting(workspace, place):
+        with self._database.transaction() as connection:
+            left = store.leaves(connection, serial)
+        for tier in dict.fromkeys([*([left] if left else []), self.tier(serial)]):
+            workspace = self._choice.at(tier, serial)
+            with self._alone(workspace, serial), self._noting(workspace, _place(tenant)):
+                self.close_place(workspace, _place(tenant))
+        with self._database.transaction() as connection:
+            store.close_workspace(connection, serial)
+            self._queue.emit(connection, "tenant.workspace-removed", str(serial))
+        failpoint("workspaces.remove-tenant.after-commit")
+
+    def close_place(self, workspace: Workspace, place: Place, room: str = _ROOM) -> None:
+        """Take away what is ours of a tenant in one workspace, under the caller's lock; what is not ours stays."""
+        with self._tenants.log.room(place.tenant, room):
             for _ in range(_MOST_LOOKS):
                 plan = workspace.plan(place, wanted=False)
-                self._tenants.log.begin(serial, _ROOM, plan)
+                self._tenants.log.begin(place.tenant, room, plan)
                 if plan:
                     kept = ", ".join(plan.kept)
                     with self._history.action(
-                        SYSTEM, "workspace.close", tenant.name, tenant=serial, kind=workspace.kind, kept=kept
+                        SYSTEM, "workspace.close", place.name, tenant=place.tenant, kind=workspace.kind, kept=kept
                     ):
-                        self._apply(workspace, place, plan)
+                        self._apply(workspace, place, plan, room)
                 if not plan.partial:
                     break
-            with self._database.transaction() as connection:
-                store.close_workspace(connection, serial)
-                self._queue.emit(connection, "tenant.workspace-removed", str(serial))
-            failpoint("workspaces.remove-tenant.after-commit")
 
     def check_all(self) -> None:
         """Look at every tenant's place in Grafana again: what drifted is repaired, what did not costs a few calls."""
@@ -284,9 +304,21 @@ class Workspaces:
 
     def retract(self, serial: int, dashboard_id: UUID) -> None:
         """Stop showing a dashboard."""
-        place, workspace = self._place_of(serial), self._of(serial)
-        with self._alone(workspace, serial):
-            workspace.retract(place, dashboard_id)
+        place = self._place_of(serial)
+        with self._database.transaction() as connection:
+            left = store.leaves(connection, serial)
+        for tier in dict.fromkeys([self.tier(serial), *([left] if left else [])]):
+            workspace = self._choice.at(tier, serial)
+            with self._alone(workspace, serial):
+                workspace.retract(place, dashboard_id)
+
+    def at(self, tier: Tier, serial: int) -> Workspace:
+        """Return the implementation of a tier, for the room's other services.
+
+        Raises:
+            Stuck: it is not set up here, or the tenant's own Grafana cannot be used.
+        """
+        return self._choice.at(tier, serial)
 
     def of(self, serial: int) -> Workspace:
         """Return the implementation that a tenant's workspace has, for the room's other services."""
@@ -303,21 +335,11 @@ class Workspaces:
     # Inside
 
     def _of(self, serial: int) -> Workspace:
-        return self._at(self.tier(serial))
+        return self._choice.at(self.tier(serial), serial)
 
     def _in_grafana(self, serial: int) -> GrafanaWorkspace | None:
         workspace = self._of(serial)
         return workspace if isinstance(workspace, GrafanaWorkspace) else None
-
-    def _at(self, tier: Tier) -> Workspace:
-        if tier is Tier.VIEWER:
-            return self._viewer
-        found = {Tier.ORG: self._grafana, Tier.TEAM: self._team}.get(tier)
-        if found is None:
-            message = "The tenant's workspace is in a Grafana, and no Grafana is set."
-            hint = "Set GRAFANA_BASE_URL, GRAFANA_USER and GRAFANA_PASSWORD, and start again."
-            raise Stuck(message, hint=hint, code="grafana-missing")
-        return found
 
     def _place_of(self, serial: int) -> Place:
         tenant = self._tenants.find(serial)
@@ -341,8 +363,8 @@ class Workspaces:
             finally:
                 grafana_store.let_go(session, serial)
 
-    def _apply(self, workspace: Workspace, place: Place, plan: Plan[Any]) -> None:
-        with self._tenants.log.steps(place.tenant, _ROOM) as begin:
+    def _apply(self, workspace: Workspace, place: Place, plan: Plan[Any], room: str = _ROOM) -> None:
+        with self._tenants.log.steps(place.tenant, room) as begin:
             for step in plan.steps:
                 begin(step.key)
                 workspace.apply(place, step)
@@ -355,7 +377,8 @@ class Workspaces:
             self._notes.settle(connection, serial)
             if workspace.exclusive and before != workspace.kind:
                 store.open_workspace(connection, serial, workspace.kind)
-            moved = before not in {None, workspace.kind} or bool({"organisation", "mark"} & set(done))
+            moved = before not in {None, workspace.kind} or bool(_ELSEWHERE & set(done))
+            moved = moved or store.leaves(connection, serial) is not None
             if done or moved:
                 self._queue.emit(connection, "workspace.ready", str(serial))
                 signal(connection, f"tenant.{serial}")

@@ -26,7 +26,7 @@ from belvedere.previews.slots import Slots
 from belvedere.previews.testing import PaintedCamera
 from belvedere.previews.tokens import CaptureTokens
 from belvedere.reactions import REACTIONS
-from belvedere.workspaces.grafana.workspace import CapturePass
+from belvedere.workspaces.grafana.passes import CapturePass
 
 ALICE = 1
 

@@ -12,7 +12,7 @@ from belvedere.previews import browser
 from belvedere.previews.capture import Chromium
 from belvedere.previews.entrance import Entrance, Verdict
 from belvedere.previews.model import CaptureFailed, Entry, NoBrowser, Shape
-from belvedere.workspaces.grafana.workspace import CapturePass
+from belvedere.workspaces.grafana.passes import CapturePass
 
 from .conftest import ALICE, Site
 

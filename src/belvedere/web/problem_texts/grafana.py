@@ -53,8 +53,8 @@ GRAFANA: Final = {
         "The tenant's own Grafana cannot be used",
         "Its address or key among the tenant's credentials is missing, wrong, or allows too little.",
         "Nothing was written there. What stood elsewhere still stands.",
-        "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is Admin "
-        "of one organisation.",
+        "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is "
+        "Admin of one organisation.",
     ),
     "grafana-taken": Problem(
         "Grafana has something of that name already",

@@ -85,8 +85,9 @@ class Accounts:
         if found.status in _OK:
             user = found.read(User)
             with self._database.transaction() as connection:
-                record = store.record(connection, self._seat, Kind.ACCOUNT, account.login)
-            ours = record is not None and record.number == user.id
+                # While the tenant moves, the user is known by the place that it comes from.
+                known = store.account_number(connection, self._seat.tenant, self._grafana.url, account.login)
+            ours = known == user.id
             # Nobody but Belvedere knows the sealed password: who signs in with it is the user that a crash left here.
             if ours or self._grafana.is_login(account.login, password):
                 return user.id
@@ -121,8 +122,10 @@ class Accounts:
                 self._grafana.ask(request)
         if account.existing:
             return
+        with self._database.transaction() as connection:
+            places = store.organisations(connection, self._seat.tenant, self._grafana.url)
         for other in homes:
-            if other.org_id != number:
+            if other.org_id != number and other.org_id not in places:
                 self._leave(account, user, other)
         if len(homes) != 1 or here is None:
             self._grafana.ask(requests.use_organisation(user, number), 400, 401, 404)

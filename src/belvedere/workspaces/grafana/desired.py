@@ -4,9 +4,9 @@ What is not here: what is there (`observe.py`), and what dashboards show (`dashb
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from belvedere.credentials.service import Credentials
@@ -20,7 +20,9 @@ from belvedere.workspaces.grafana.model import (
     CAPTURE,
     Desired,
     Kind,
+    Record,
     Records,
+    Theirs,
     WantedAccount,
     WantedBoard,
     WantedSource,
@@ -123,13 +125,29 @@ class Wishes:
     ) -> WantedBoard:
         """Return one dashboard, fitted to the tenant's data sources. What was taken over keeps its uid."""
         uids = {str(one.store_id): one.uid for one in sources}
-        written = publication.document if self._gateway is None else self._gateway.carry(publication.document)
-        document = fitted(written, uids, plugin)
+        document = fitted(self._written(publication.document), uids, plugin)
         record = records.get((Kind.BOARD, str(publication.dashboard_id)))
         uid = record.uid if record and record.uid else f"b{publication.dashboard_id.hex}"
         document["uid"] = uid
         document.setdefault("title", publication.model.title)
         return WantedBoard(publication.dashboard_id, uid, str(document["title"]), document, digest(document))
+
+    def theirs(
+        self, theirs: Theirs, sources: Iterable[WantedSource], record: Record | None, plugin: str
+    ) -> WantedBoard:
+        """Return a person's dashboard, brought from another place, as it should stand in this one."""
+        uids = {str(one.store_id): one.uid for one in sources}
+        document = fitted(self._written(theirs.document), uids, plugin)
+        document["uid"] = uid = record.uid if record and record.uid else f"b{theirs.dashboard_id.hex}"
+        return WantedBoard(theirs.dashboard_id, uid, str(document.get("title", "")), document, digest(document))
+
+    def _written(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        return document if self._gateway is None else self._gateway.carry(document)
+
+    def neutral(self, document: Mapping[str, Any], sources: Iterable[WantedSource]) -> dict[str, Any]:
+        """Write a dashboard as it stands here so that another place can take it: the way back of `board`."""
+        plain = document if self._gateway is None else self._gateway.uncarry(document)
+        return fitted(plain, {one.uid: str(one.store_id) for one in sources}, POSTGRES)
 
     def _sources(self, tenant: int, records: Records) -> tuple[WantedSource, ...]:
         made = []

@@ -155,6 +155,18 @@ class WantedBoard:
 
 
 @dataclass(frozen=True, slots=True)
+class Theirs:
+    """A dashboard that a person changed or made the tenant's own, as it stands.
+
+    Its document is for PostgreSQL, each data source called by its store's id, so that any place can take it.
+    """
+
+    dashboard_id: UUID
+    state: RecordState
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class WantedAccount:
     """The tenant's default user. `existing` means that somebody else made it: it is added and never deleted."""
 
@@ -248,11 +260,11 @@ class SeenService:
 
 @dataclass(frozen=True, slots=True)
 class SeenTeam:
-    """A team and the numbers of the users in it."""
+    """A team, and the numbers and logins of the users in it besides Belvedere's own."""
 
     id: int
     name: str
-    people: frozenset[int] = frozenset()
+    people: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,17 @@ def put(
     )
 
 
+def leave_to_people(connection: Connection, seat: Seat, key: str, uid: str, state: RecordState) -> None:
+    """Write down that a dashboard is people's: of what stands there nothing is ours, not even its version."""
+    connection.execute(
+        "INSERT INTO grafana_object (tenant_id, tier, kind, key, uid, state) SELECT tenant_id, tier, 'board', %(key)s, "
+        "%(uid)s, %(state)s FROM grafana_workspace WHERE tenant_id = %(tenant)s AND tier = %(tier)s "
+        "ON CONFLICT (tenant_id, tier, kind, key) DO UPDATE SET uid = excluded.uid, state = excluded.state, "
+        "version = NULL, digests = '{}', changed_at = now()",
+        {"tenant": seat.tenant, "tier": seat.tier, "key": key, "uid": uid, "state": state},
+    )
+
+
 def set_state(connection: Connection, seat: Seat, kind: Kind, key: str, state: RecordState) -> bool:
     """Say whose an object is; False when nothing is known of it."""
     return bool(

@@ -205,6 +205,10 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
         same = login.lower()
         return next((one for one in self.users.values() if same in {one.login.lower(), one.email.lower()}), None)
 
+    def login_of(self, user: int) -> str:
+        """Return a user's login."""
+        return self.users[user].login if user in self.users else ""
+
     def _org(self, number: str) -> TwinOrganisation:
         found = self.organisations.get(int(number)) if number.isdecimal() else None
         if found is None:

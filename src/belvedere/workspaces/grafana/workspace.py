@@ -5,32 +5,32 @@ the default user. `Workspaces` (../service.py) holds the tenant's lock around ea
 has one writer.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import httpx2
 
 from belvedere.credentials.service import Credentials
-from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import Database, signal
 from belvedere.kernel.errors import BelvedereError, Later, Stuck
 from belvedere.kernel.failpoints import failpoint
-from belvedere.kernel.ids import opaque
 from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.adoption import store as adopted
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.accounts import PASSWORD
-from belvedere.workspaces.grafana.answers import SourceHealth, Token
+from belvedere.workspaces.grafana.answers import SourceHealth
 from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
 from belvedere.workspaces.grafana.apply import Hands
+from belvedere.workspaces.grafana.bring import PEOPLES, theirs_of
 from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
 from belvedere.workspaces.grafana.document import POSTGRES, differences
-from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat
+from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat, Theirs
 from belvedere.workspaces.grafana.observe import observe, read_board
+from belvedere.workspaces.grafana.passes import CapturePass, make_pass
 from belvedere.workspaces.grafana.people.roster import OfTenant, Roster
 from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import plan, plan_board, removal
@@ -40,22 +40,6 @@ from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
 
 _OK: Final = frozenset({200, 201})
-
-
-@dataclass(frozen=True, slots=True)
-class CapturePass:
-    """What a browser needs to see one tenant's dashboards, for a short time.
-
-    `origin` is the one address that `token` may be sent to; `organisation` goes into page addresses as `orgId`.
-    """
-
-    origin: str
-    token: Secret
-    organisation: int
-    account: int
-    number: int
-    ends_at_s: float
-    tenant: int = 0
 
 
 class GrafanaWorkspace:
@@ -229,17 +213,7 @@ class GrafanaWorkspace:
         if known is None or not known.organisation or record is None:
             message = "The tenant's organisation is not ready for previews yet."
             raise Later(message)
-        number = known.organisation
-        # The name must be unique in the organisation, so it never repeats.
-        request = requests.create_token(record.number, f"preview-{opaque()}", for_s)
-        answer = self._grafana.ask(request, 404, organisation=number)
-        if answer.status not in _OK:
-            message = "The service account for previews is gone from Grafana. It is made again."
-            raise Later(message)
-        token = answer.read(Token)
-        return CapturePass(
-            self._grafana.url, Secret(token.key), number, record.number, token.id, monotonic_s() + for_s, place.tenant
-        )
+        return make_pass(self._grafana, known.organisation, record.number, for_s=for_s, tenant=place.tenant)
 
     def end_pass(self, made: CapturePass) -> None:
         """End a token before its time. One that is gone is no error."""
@@ -273,6 +247,45 @@ class GrafanaWorkspace:
             if seen is not None:
                 found.append((board.dashboard_id, board.title, differences(board.document, seen.document)))
         return found
+
+    def changed_by_people(self, place: Place) -> list[Theirs]:
+        """Return the dashboards that people changed or made the tenant's own, as they stand now, for another place."""
+        known, records = self._on_record(place)
+        if known is None or not known.organisation:
+            return []
+        sources = self._wishes.of(place, records, boards=False).sources
+        return theirs_of(
+            self._grafana, known.organisation, records, lambda document: self._wishes.neutral(document, sources)
+        )
+
+    def bring(self, place: Place, theirs: Theirs) -> bool:
+        """Write a person's dashboard that comes from another place, once, and leave it to people as it was there.
+
+        Raises:
+            Stuck: another dashboard has its title here.
+        """
+        known, records = self._on_record(place)
+        record = records.get((Kind.BOARD, str(theirs.dashboard_id)))
+        if known is None or not known.organisation or (record is not None and record.state in PEOPLES):
+            return False
+        desired = self._wishes.of(place, records, boards=False)
+        board = self._wishes.theirs(theirs, desired.sources, record, self._plugin(known))
+        seen = read_board(self._grafana, known.organisation, board.uid)
+        self._hands(place, desired).do(Deed(
+            Do.BOARD, key=str(theirs.dashboard_id), uid=board.uid, board=board, organisation=known.organisation,
+            version=seen.version if seen else 0, folder_uid=desired.folder_uid,
+        ))
+        failpoint("workspaces.grafana.brought")
+        with self._database.transaction() as connection:
+            # What was brought is not ours: nothing of it is recognised, so a person chooses about it as before.
+            store.leave_to_people(connection, self._seat(place), str(theirs.dashboard_id), board.uid, theirs.state)
+        return True
+
+    def let_go(self, place: Place, dashboards: Sequence[UUID]) -> None:
+        """Take back that dashboards are people's here: they stand elsewhere now and may go with the rest."""
+        with self._database.transaction() as connection:
+            for one in dashboards:
+                store.set_state(connection, self._seat(place), Kind.BOARD, str(one), RecordState.OURS)
 
     def document(self, place: Place, dashboard_id: UUID) -> Mapping[str, Any] | None:
         """Return a dashboard as it stands in Grafana, or None when it does not."""

@@ -15,7 +15,7 @@ from belvedere.workspaces.grafana.deeds import Deed
 from belvedere.workspaces.grafana.model import Desired, Kind, Seat, WantedSeat, WantedTeam
 from belvedere.workspaces.grafana.problems import taken
 from belvedere.workspaces.grafana.shared.model import Links
-from belvedere.workspaces.grafana.shared.observe import find_team
+from belvedere.workspaces.grafana.shared.observe import find_team, see_team
 from belvedere.workspaces.grafana.shared.plan import leavers, wanted_rights
 
 _OK: Final = frozenset({200, 201})
@@ -96,11 +96,16 @@ class SharedHands:
         return found.id
 
     def seats(self, _deed: Deed, number: int) -> None:
-        """Put the tenant's people into the team. 400 says that somebody is in already."""
+        """Put the tenant's people into the team, 400 says that somebody is in already, and take others out."""
         team = self._number(Kind.TEAM)
-        for user, _ in self._people(number).values():
+        people = {user for user, _ in self._people(number).values()}
+        for user in people:
             self._grafana.ask(requests.add_team_member(team, user), 400, organisation=number)
             failpoint("workspaces.grafana.seat-taken")
+        seen = see_team(self._grafana, number, self._team, team)
+        for user in set(seen.people) - people if seen else ():
+            self._grafana.ask(requests.remove_team_member(team, user), 404, organisation=number)
+            failpoint("workspaces.grafana.seat-left")
 
     def rights(self, _deed: Deed, number: int) -> None:
         """Let nobody into the folder but the team, those of it who do more, and the account for previews."""

@@ -43,13 +43,15 @@ class Links(Protocol):
 class QueryGateway:
     """The gateway as data sources and dashboards need to know it.
 
-    `address` is how Grafana reaches it, `header` carries `secret`, by which Grafana proves itself.
+    `address` is how Grafana reaches it, `header` carries `secret`, by which Grafana proves itself. `uncarry` is the way
+    back of `carry`, for a dashboard that moves.
     """
 
     address: str
     header: str
     secret: Secret
     carry: Carry
+    uncarry: Carry
     links: Links
 
 

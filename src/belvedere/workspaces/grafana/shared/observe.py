@@ -22,7 +22,8 @@ def see_team(grafana: Grafana, organisation: int, wanted: WantedTeam, number: in
     if found is None:
         return None
     people = grafana.ask(requests.team_members(found.id), organisation=organisation).read(list[TeamMember])
-    return SeenTeam(found.id, found.name, frozenset(one.user_id for one in people))
+    own = grafana.access.user.lower()
+    return SeenTeam(found.id, found.name, {one.user_id: one.login for one in people if one.login.lower() != own})
 
 
 def find_team(grafana: Grafana, organisation: int, wanted: WantedTeam, number: int) -> Team | None:

@@ -5,11 +5,12 @@ from belvedere.workspaces.grafana.deeds import Deed, Do, Steps, step
 from belvedere.workspaces.grafana.model import LOOK, Desired, Observed, Record, Right, WantedSeat, WantedTeam
 from belvedere.workspaces.grafana.people.model import SeenMember
 
+_IN, _OUT = "(in the team)", "(not in the team)"
 _WORDS = {1: "look", 2: "edit", 4: "administer"}
 
 
 def plan_team(team: WantedTeam, observed: Observed, record: Record | None) -> Steps:
-    """Compare the team itself. Who is in it besides the tenant's people stays: somebody put them there."""
+    """Compare the team itself."""
     seen = observed.team
     if seen is None:
         yield step(Do.TEAM, Sign.CREATE, "Make the team", team.name)
@@ -25,13 +26,19 @@ def plan_team(team: WantedTeam, observed: Observed, record: Record | None) -> St
 
 
 def plan_seats(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
-    """Compare who is in the team, what the folder allows to whom, and whom the gateway lets see the tenant's rows."""
+    """Compare who is in the team, what the folder allows to whom, and whom the gateway lets see the tenant's rows.
+
+    The team is the key to the tenant's dashboards, so whoever is no member, or no longer, is taken out of it.
+    """
     there = {seat.login: find(seat, observed) for seat in team.seats}
-    inside = observed.team.people if observed.team else frozenset()
-    out = [login for login, seen in there.items() if seen is None or seen.id not in inside]
-    if out:
-        changes = tuple(Change(login, "(not in the team)", "(in the team)") for login in out)
-        yield step(Do.SEATS, Sign.CHANGE, "Put people into the team", team.name, changes=changes)
+    inside = observed.team.people if observed.team else {}
+    seated = {seen.id for seen in there.values() if seen is not None}
+    changes = tuple(
+        Change(login, _OUT, _IN) for login, seen in there.items() if seen is None or seen.id not in inside
+    )
+    changes += tuple(Change(login, _IN, _OUT) for number, login in inside.items() if number not in seated)
+    if changes:
+        yield step(Do.SEATS, Sign.CHANGE, "Change who is in the team", team.name, changes=changes)
     service = observed.services.get(desired.capture)
     rights = _rights(team, observed, service.id if service else 0)
     if rights is None or rights != observed.rights:

@@ -1,0 +1,48 @@
+"""Passes by which a browser sees one tenant's dashboards for a short time, to take pictures of them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from belvedere.kernel.clock import monotonic_s
+from belvedere.kernel.errors import Later
+from belvedere.kernel.ids import opaque
+from belvedere.kernel.secret import Secret
+from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana.answers import Token
+from belvedere.workspaces.grafana.api import Grafana
+
+_OK: Final = frozenset({200, 201})
+
+
+@dataclass(frozen=True, slots=True)
+class CapturePass:
+    """What a browser needs to see one tenant's dashboards, for a short time.
+
+    `origin` is the one address that `token` may be sent to; `organisation` goes into page addresses as `orgId`.
+    """
+
+    origin: str
+    token: Secret
+    organisation: int
+    account: int
+    number: int
+    ends_at_s: float
+    tenant: int = 0
+
+
+def make_pass(grafana: Grafana, organisation: int, account: int, *, for_s: int, tenant: int) -> CapturePass:
+    """Make a token of a service account that ends by itself after `for_s` seconds.
+
+    Raises:
+        Later: the service account is gone, or Grafana is away.
+    """
+    # The name must be unique in the organisation, so it never repeats.
+    request = requests.create_token(account, f"preview-{opaque()}", for_s)
+    answer = grafana.ask(request, 404, organisation=organisation)
+    if answer.status not in _OK:
+        message = "The service account for previews is gone from Grafana. It is made again."
+        raise Later(message)
+    token = answer.read(Token)
+    return CapturePass(
+        grafana.url, Secret(token.key), organisation, account, token.id, monotonic_s() + for_s, tenant
+    )

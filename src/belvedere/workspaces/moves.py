@@ -1,0 +1,204 @@
+"""Tenants move from one tier to another: planned first, then made anew there, and only then taken away here.
+
+The steps, each safe to repeat, with a row that stands from the first to the last:
+begin (the tier of now is the new one) -> `Workspaces.provision` makes the new place with all dashboards and members
+-> `dashboards.readdress` writes down their new addresses -> `leave` brings what people changed by hand, and takes the
+old place away. Moving back before the end is the same the other way round.
+
+What is not here: making and taking away places (`service.py`), and addresses (`dashboards/`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from belvedere.audit.model import History
+from belvedere.jobs.model import Queue
+from belvedere.kernel.actor import SYSTEM, Actor, Role
+from belvedere.kernel.db import Connection, Database, signal
+from belvedere.kernel.errors import Conflict, Later, Rejected
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.plan import Plan, Step
+from belvedere.tenants.model import Tenant
+from belvedere.tenants.service import Tenants
+from belvedere.workspaces import store
+from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.port import Place, Workspace
+from belvedere.workspaces.service import Workspaces
+from belvedere.workspaces.tiers import Tier
+
+_ROOM: Final = "moves"
+_NOT_YET_S: Final = 5.0
+
+
+class Moves:
+    """Where tenants look, chosen and changed."""
+
+    def __init__(
+        self, *, database: Database, history: History, queue: Queue, tenants: Tenants, rooms: Workspaces
+    ) -> None:
+        """Take what it needs."""
+        self._database = database
+        self._history = history
+        self._queue = queue
+        self._tenants = tenants
+        self._rooms = rooms
+
+    def chosen(self, tier: str) -> Callable[[Connection, int], None]:
+        """Return what writes down a new tenant's tier in the transaction that makes it; empty is the usual one.
+
+        Raises:
+            Rejected: there is no such tier here.
+        """
+        wanted = self._offered(tier) if tier else self._rooms.usual_tier
+
+        def choose(connection: Connection, serial: int) -> None:
+            if tier:
+                store.choose_tier(connection, serial, wanted)
+
+        return choose
+
+    def under_way(self, actor: Actor, serial: int) -> tuple[Tier, Tier] | None:
+        """Return from where to where a tenant moves; None when it does not."""
+        actor.must(Role.VIEWER, serial)
+        with self._database.transaction() as connection:
+            came_from = store.leaves(connection, serial)
+        return (came_from, self._rooms.tier(serial)) if came_from else None
+
+    def plan(self, actor: Actor, serial: int, tier: str) -> Plan[Any]:
+        """Say what a move would make and take away. Nothing is changed.
+
+        `Plan.kept` names what is not ours and stays behind, `Plan.warnings` what people should know.
+
+        Raises:
+            Rejected: there is no such tier here.
+            Stuck: the new place cannot be made; the sentence says why.
+        """
+        actor.must(Role.OPERATOR)
+        tenant, wanted = self._tenants.get(actor, serial), self._offered(tier)
+        came_from = self._came_from(tenant, wanted)
+        subject = f"{tenant.name}: {came_from} -> {wanted}"
+        if came_from is wanted:
+            return Plan(subject)
+        new, old, place = self._rooms.at(wanted, serial), self._rooms.at(came_from, serial), _place(tenant)
+        made, removed = new.plan(place), old.plan(place, wanted=False)
+        steps = (*_called("to", made.steps), *_called("from", removed.steps))
+        return Plan(subject, steps, kept=removed.kept, warnings=(*made.warnings, *_told(old, removed)))
+
+    def begin(self, actor: Actor, serial: int, tier: str) -> Tenant:
+        """Send a tenant to another tier. What stands in the old one stands until the new one is complete.
+
+        Moving to where the tenant is changes nothing. A move that is under way can be turned round, and only that.
+
+        Raises:
+            Rejected: there is no such tier here.
+            Conflict: the tenant moves to yet another tier, or is being deleted.
+            Stuck, Later: the new place cannot be made now; the tenant stays where it is.
+        """
+        actor.must(Role.OPERATOR)
+        tenant, wanted = self._tenants.get(actor, serial), self._offered(tier)
+        if tenant.deleting:
+            message = f"{tenant.name} is being deleted."
+            raise Conflict(message)
+        came_from = self._came_from(tenant, wanted)
+        if came_from is wanted:
+            return tenant
+        new = self._rooms.at(wanted, serial)
+        with (
+            self._history.action(
+                actor, "workspace.move", tenant.name, tenant=serial, from_tier=came_from, to_tier=wanted
+            ),
+            self._rooms.alone(self._locked(new, came_from, serial), serial),
+        ):
+            # What is in the way of the new place is said now, while the tenant is still whole in the old one.
+            new.plan(_place(tenant))
+            failpoint("workspaces.move.planned")
+            with self._database.transaction() as connection:
+                self._start(connection, serial, came_from, wanted, actor.name)
+                failpoint("workspaces.move.before-commit")
+        return tenant
+
+    def leave(self, serial: int) -> None:
+        """Take the old place away once the new one is complete, and end the move.
+
+        Raises:
+            Later: the new place is not complete yet.
+        """
+        tenant = self._tenants.find(serial)
+        with self._database.transaction() as connection:
+            came_from = store.leaves(connection, serial)
+        if tenant is None or tenant.deleting or came_from is None:
+            return
+        new, old, place = self._rooms.of(serial), self._rooms.at(came_from, serial), _place(tenant)
+        with self._rooms.alone(self._locked(new, came_from, serial), serial):
+            if new.plan(place):
+                with self._database.transaction() as connection:
+                    self._queue.enqueue(connection, "workspaces.provision", str(serial))
+                message = "The tenant's new place is not complete yet. The old one stands."
+                raise Later(message, retry_in_s=_NOT_YET_S)
+            failpoint("workspaces.leave.complete")
+            brought = _bring(old, new, place)
+            failpoint("workspaces.leave.brought")
+            with self._history.action(
+                SYSTEM, "workspace.leave", tenant.name, tenant=serial, from_tier=came_from, brought=brought
+            ):
+                if old.kind != new.kind:
+                    self._rooms.close_place(old, place, _ROOM)
+                failpoint("workspaces.leave.closed")
+                with self._database.transaction() as connection:
+                    store.end_move(connection, serial)
+                    signal(connection, f"tenant.{serial}", "attention")
+                    failpoint("workspaces.leave.before-commit")
+
+    def _start(self, connection: Connection, serial: int, came_from: Tier, wanted: Tier, by: str) -> None:
+        store.choose_tier(connection, serial, wanted, again=True)
+        store.begin_move(connection, serial, came_from, by)
+        self._queue.enqueue(connection, "workspaces.provision", str(serial))
+        signal(connection, f"tenant.{serial}")
+
+    def _offered(self, tier: str) -> Tier:
+        """Return a tier that this installation can give."""
+        offered = self._rooms.tiers
+        if tier not in offered:
+            message = f"There is no tier `{tier}` here. There is: {', '.join(offered)}."
+            raise Rejected(message, code="tier", field="tier")
+        return Tier(tier)
+
+    def _came_from(self, tenant: Tenant, wanted: Tier) -> Tier:
+        """Return the tier that a move leaves; the wanted one when there is nothing to do."""
+        now = self._rooms.tier(tenant.serial)
+        with self._database.transaction() as connection:
+            left = store.leaves(connection, tenant.serial)
+        if left is not None and wanted not in {now, left}:
+            message = f"{tenant.name} moves from {left} to {now}. Wait for the end, or move it back to {left}."
+            raise Conflict(message, field="tier")
+        return now
+
+    def _locked(self, new: Workspace, came_from: Tier, serial: int) -> Workspace:
+        """Return the one of two workspaces that takes one writer at a time; one lock counts for a tenant."""
+        return new if new.exclusive else self._rooms.at(came_from, serial)
+
+
+def _called(word: str, steps: tuple[Step[Any], ...]) -> tuple[Step[Any], ...]:
+    return tuple(replace(step, key=f"{word}:{step.key}") for step in steps)
+
+
+def _told(old: Workspace, removed: Plan[Any]) -> tuple[str, ...]:
+    if not removed.kept or not isinstance(old, GrafanaWorkspace):
+        return ()
+    return ("What is not Belvedere's stays behind without the tenant's data sources: copy what you need first.",)
+
+
+def _bring(old: Workspace, new: Workspace, place: Place) -> int:
+    """Bring the dashboards that people changed or made their own, as they stand; return how many."""
+    if not isinstance(old, GrafanaWorkspace) or not isinstance(new, GrafanaWorkspace) or old.kind == new.kind:
+        return 0
+    theirs = old.changed_by_people(place)
+    brought = sum(new.bring(place, one) for one in theirs)
+    # Brought, they need not stay behind.
+    old.let_go(place, [one.dashboard_id for one in theirs])
+    return brought
+
+
+def _place(tenant: Tenant) -> Place:
+    return Place(tenant.serial, tenant.name, tenant.slug)
