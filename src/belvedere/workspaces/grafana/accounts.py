@@ -69,6 +69,14 @@ class Accounts:
         return found.read(User).id
 
     def _made(self, account: WantedAccount, number: int) -> int:
+        with self._database.transaction() as connection:
+            # While the tenant moves, the user is known by the place that it comes from.
+            known = store.account_number(connection, self._seat.tenant, self._grafana.url, account.login)
+        if known:
+            # Asked to make one that is there, a Grafana without `auto_assign_org` leaves an organisation behind.
+            there = self._grafana.ask(requests.user(known), 404)
+            if there.status in _OK and there.read(User).login.lower() == account.login.lower():
+                return known
         password = self._password()
         request = requests.create_user(account.login, account.name, password.reveal(), number)
         unsure: Unsure | None = None
@@ -84,9 +92,6 @@ class Accounts:
             raise unsure
         if found.status in _OK:
             user = found.read(User)
-            with self._database.transaction() as connection:
-                # While the tenant moves, the user is known by the place that it comes from.
-                known = store.account_number(connection, self._seat.tenant, self._grafana.url, account.login)
             ours = known == user.id
             # Nobody but Belvedere knows the sealed password: who signs in with it is the user that a crash left here.
             if ours or self._grafana.is_login(account.login, password):
