@@ -21,6 +21,7 @@ _PAGES: Final = (
     "tenants",
     "tenant",
     "tenant_data",
+    "workspaces",
     "keys",
     "members",
     "invitations",

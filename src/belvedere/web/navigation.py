@@ -44,6 +44,7 @@ SECTIONS: Final[Sections] = (
     )),
     ("Know", (
         Place("history.history", "History", "history", "a"),
+        Place("workspaces.drift", "Drift", "refresh", "f", "drift"),
         Place("catalogue.templates", "Templates", "squares", "p"),
         Place("settings.settings", "Settings", "sliders", "s"),
     )),
@@ -58,6 +59,7 @@ MEMBER_SECTIONS: Final[Sections] = (
     ("Data", (
         Place("tenant.overview", "Overview", "squares", "t", of_tenant=True),
         Place("tenant_data.stores", "Stores", "store", "s", of_tenant=True),
+        Place("workspaces.workspace", "Workspace", "page", "w", of_tenant=True),
     )),
     ("Tenant", (
         Place("tenant_data.deliveries", "Deliveries", "message", "m", of_tenant=True),
@@ -108,6 +110,7 @@ class Counts:
             "attention": lambda: self._attention(self._services, actor),
             "tenants": lambda: self._services.tenants.list(actor, limit=1).total or 0,
             "dashboards": lambda: self._services.dashboards.list(actor, limit=1).total or 0,
+            "drift": lambda: self._services.drift.count(actor),
             "jobs": lambda: _open(self._services.queue.overview(actor)),
         }
         for name, ask in asked.items():
@@ -128,9 +131,12 @@ def is_current(place: Place) -> bool:
     if place.of_tenant:
         near = {"tenant_data.store": "tenant_data.stores", "tenant.plan": "tenant.overview",
                 "dashboards": "tenant_data.dashboards", "credentials": "credentials.credentials",
-                "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant"}
+                "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant",
+                "workspaces": "workspaces.workspace"}
         return near.get(request.endpoint or "", near.get(here, request.endpoint)) == place.endpoint
     aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants"}
+    if here == "workspaces":
+        return place.endpoint == ("workspaces.drift" if request.endpoint == place.endpoint else "tenants.all_tenants")
     if request.endpoint in {"operations.jobs", "operations.deliveries"} or here == "operations":
         return request.endpoint == place.endpoint
     return aliases.get(here, here) == place.endpoint.split(".")[0]

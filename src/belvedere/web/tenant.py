@@ -59,7 +59,7 @@ def tabs(tenant: Tenant) -> list[Tab]:
     }
     near = {
         "tenant_data.store": "tenant_data.stores", "dashboards": "tenant_data.dashboards", "members": "members.members",
-        "keys": "keys.keys",
+        "keys": "keys.keys", "workspaces": "workspaces.workspace",
     }  # fmt: skip
     here = request.endpoint or ""
     current = near.get(here, near.get(here.split(".")[0], here))
@@ -75,6 +75,7 @@ _TABS: Final = (
     ("Overview", "tenant.overview"),
     ("Dashboards", "tenant_data.dashboards"),
     ("Stores", "tenant_data.stores"),
+    ("Workspace", "workspaces.workspace"),
     ("Deliveries", "tenant_data.deliveries"),
     ("Credentials", "credentials.credentials"),
     ("API keys", "keys.keys"),
@@ -145,6 +146,7 @@ def overview(slug: str) -> Response:
         stores=stores,
         relations={store.id: services.stores.relations(actor, store.id) for store in stores},
         connection=connection(services, actor, stores),
+        workspace=services.drift.state(actor, tenant.serial),
         credentials=credentials,
         shown_credentials=_excerpt(credentials),
         dashboards=services.dashboards.list(actor, tenant=tenant.serial, limit=_EXCERPT),

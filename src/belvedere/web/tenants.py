@@ -1,7 +1,7 @@
 """The list of tenants, and making a new one."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
@@ -37,7 +37,8 @@ def all_tenants() -> Response:
     text, state, after = (request.args.get(name, "") for name in ("q", "state", "after"))
     found = services.tenants.list(actor, text=text, state=state, after=after or None)
     total = services.tenants.list(actor, limit=1).total or 0
-    facts = {}
+    facts: dict[int, dict[str, Any]] = {}
+    states = services.drift.states(actor, [one.serial for one in found.items])
     for tenant in found.items:
         stores = services.stores.list(actor, tenant.serial)
         relations = [one for store in stores for one in services.stores.relations(actor, store.id)]
@@ -45,6 +46,7 @@ def all_tenants() -> Response:
         facts[tenant.serial] = {
             "dashboards": dashboards.total or 0,
             "tables": len(relations),
+            "workspace": states.get(tenant.serial),
             "size": sum(one.size_bytes for one in relations),
         }
     return context.page(

@@ -62,6 +62,7 @@ _SAID: Final = {
     "history.verify": "verified the",
     "installation.backup": "backed up to",
     "installation.restore": "restored from",
+    "inventory.export": "exported the inventory of",
     "invitation.accept": "joined",
     "invitation.create": "invited",
     "invitation.withdraw": "withdrew the invitation",

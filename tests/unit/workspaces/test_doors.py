@@ -290,3 +290,61 @@ def test_an_inventory_tells_all_that_a_tenant_has_and_computes_nothing(settled: 
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
     assert harmless("alice-QOR") == "alice-QOR"
+
+
+def test_the_pages_tell_what_differs_offer_the_choices_and_live_on_without_grafana(settled: World) -> None:
+    page = "/tenants/alice/workspace"
+    assert "Nothing differs from what should be." in settled.get(page).text
+    assert "No drift" in settled.get("/drift").text
+    settled.rename_source()
+    planned = settled.get(f"{page}/plan").text
+    assert "0 to create, 1 to change, 0 to remove" in planned
+    assert "<del>other</del>" in planned
+    assert "Apply 1 step" in planned
+    settled.meddle()
+    settled.work()
+    shown = settled.get(page).text
+    assert "<ins>Mine now</ins>" in shown
+    assert all(f'value="{choice}"' in shown for choice in ("theirs", "ours", "template"))
+    assert "Change the data source" in shown, "what was repaired"
+    part = settled.get(page, HX_Request="true", HX_Target="by-hand")
+    assert part.text.lstrip().startswith('<section id="by-hand"')
+    assert "1 workspace differs" in settled.get("/drift").text
+    path = f"{page}/dashboards/{settled.dashboard}"
+    assert settled.post(path, choice="burn").status_code == 400
+    settled.server.down = True
+    try:
+        away = settled.get(f"{page}/plan")
+        assert (away.status_code, "Grafana does not answer" in away.text) == (200, True)
+        with pytest.raises(Later):
+            settled.work()
+        for at in (page, "/drift", "/tenants/alice", "/tenants", "/tenants/alice/inventory", "/"):
+            assert settled.get(at).status_code == 200
+        assert "Grafana does not answer" in settled.get(page).text
+    finally:
+        settled.server.down = False
+    assert settled.post(path, choice="template").status_code == 303
+    settled.work()
+    assert "Nothing differs from what should be." in settled.get(page).text
+    assert settled.ask(requests.board(f"b{settled.dashboard.hex}"))["dashboard"]["title"].startswith("Mine now")
+
+
+def test_an_emptied_grafana_is_made_anew_and_told(settled: World) -> None:
+    twin = settled.server.twin
+    for number in [one for one in twin.organisations if one != 1]:
+        del twin.organisations[number]
+    assert settled.get("/tenants/alice/workspace/plan").status_code == 200
+    settled.work()
+    assert "Make the organisation" in settled.get("/drift").text
+    assert settled.get("/tenants/alice/workspace").status_code == 200
+    assert settled.services.drift.state(SYSTEM, settled.alice).word == "ready"
+
+
+def test_an_inventory_is_handed_out_as_files(settled: World) -> None:
+    for path, kind in (("/tenants/alice/inventory", "csv"), ("/inventory", "csv"), ("/inventory", "json")):
+        answer = settled.get(f"{path}.{kind}")
+        assert answer.status_code == 200
+        assert f".{kind}" in answer.headers["Content-Disposition"]
+    assert "'=1+1" in settled.get("/tenants/alice/inventory.csv").text
+    assert settled.get("/tenants/alice/inventory.json").json["name"] == "alice"
+    assert "alice-QOR" in settled.get("/tenants/alice/inventory").text
