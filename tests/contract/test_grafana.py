@@ -650,3 +650,24 @@ def test_a_grafana_that_is_away_is_a_state_and_then_everything_converges(wired: 
     assert row and row["problem_code"] == "" and row["looked_at"]
     assert export(world, place) == before
     world.delete(place)
+
+
+def test_a_folder_that_a_killed_grafana_left_closed_is_opened(world: World, place: Place) -> None:
+    """Seen on 11.0.0: killed after it made a folder and before it allowed anything, it shows it to no Viewer."""
+    org = number(world, place)
+    uid = next(one["uid"] for one in world.ask(requests.search(), organisation=org) if one["type"] == "dash-folder")
+    world.ask(requests.set_folder_rights(uid, []), organisation=org)
+    with world.database.transaction() as connection:
+        connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND kind = 'folder'", [place.tenant])
+    world.workspaces.provision(place.tenant)
+    rights = world.ask(requests.folder_rights(uid), organisation=org)
+    given = {one["role"]: one["permission"] for one in rights if one.get("role")}
+    assert given == {"Viewer": 1, "Editor": 2}
+    assert not world.grafana.plan(place)
+
+
+def test_what_a_person_closed_later_stays_closed(world: World, place: Place) -> None:
+    org = number(world, place)
+    uid = next(one["uid"] for one in world.ask(requests.search(), organisation=org) if one["type"] == "dash-folder")
+    world.ask(requests.set_folder_rights(uid, [{"role": "Editor", "permission": 2}]), organisation=org)
+    assert not world.grafana.plan(place)

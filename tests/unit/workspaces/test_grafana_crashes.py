@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[3]
 BOARD = UUID(int=7)
 OPENING = [
     "workspaces.grafana.step.before", "workspaces.grafana.organisation-asked", "workspaces.grafana.organisation-made",
-    "workspaces.grafana.organisation-marked", "workspaces.grafana.folder-made", "workspaces.grafana.source-made",
+    "workspaces.grafana.organisation-marked", "workspaces.grafana.folder-made", "workspaces.grafana.folder-opened",
+    "workspaces.grafana.source-made",
     "workspaces.grafana.source-made:2", "workspaces.grafana.board-made", "workspaces.grafana.capture-made",
     "workspaces.grafana.account-made", "workspaces.grafana.keys.before-commit", "workspaces.grafana.step.after",
     "workspaces.opened.before-commit",

@@ -162,6 +162,14 @@ class Grafana:
     def verify(self, organisation: int) -> bool:
         """Make sure that calls reach this organisation; False when the login is no member of it.
 
+        Raises:
+            Stuck: something in between takes the header away.
+        """
+        return self.look_in(organisation) is not None
+
+    def look_in(self, organisation: int) -> Organisation | None:
+        """Read an organisation from inside, which proves that calls reach it; None when the login is no member of it.
+
         Grafana answers for another organisation when the header is lost on the way or not a number.
 
         Raises:
@@ -172,14 +180,18 @@ class Grafana:
             self._verified.pop(organisation, None)
             if answer.status == 401 and "organization" not in answer.message:  # noqa: PLR2004
                 self._refuse_login()
-            return False
-        found = answer.read(Organisation).id
-        if found != organisation:
-            message = f"Grafana answered for organisation {found} instead of {organisation}; nothing was written."
+            return None
+        found = answer.read(Organisation)
+        if found.id != organisation:
+            message = f"Grafana answered for organisation {found.id} instead of {organisation}; nothing was written."
             hint = "Let the proxy in front of Grafana pass on X-Grafana-Org-Id."
             raise Stuck(message, code="grafana-address", hint=hint)
         self._verified[organisation] = monotonic_s()
-        return True
+        return found
+
+    def is_verified(self, organisation: int, within_s: float) -> bool:
+        """Tell whether that was seen so lately."""
+        return monotonic_s() - self._verified.get(organisation, -_VERIFIED_S) < within_s
 
     def ask(self, request: Request, *accept: int, organisation: int = 0) -> Answer:
         """Send a request and return its answer: a success, or one of the statuses in `accept`.

@@ -21,6 +21,7 @@ from belvedere.workspaces.grafana.answers import (
     Made,
     Organisation,
     OrganisationMade,
+    Right,
     ServiceAccounts,
     Source,
     SourceMade,
@@ -172,18 +173,36 @@ class Hands:
             answer = self._grafana.ask(requests.create_folder(uid, title), 400, 409, 412, organisation=number)
             failpoint("workspaces.grafana.folder-made")
             if answer.status in _OK:
+                self._open(uid, number)
                 return
         seen = self._grafana.ask(requests.folder(uid), 404, organisation=number)
         if seen.status not in _OK:
             raise taken(title, "folder")
         folder = seen.read(Folder)
-        if folder.title == title:
-            return
-        answer = self._grafana.ask(requests.rename_folder(uid, title, folder.version), 409, 412, organisation=number)
-        if answer.status == 409:  # noqa: PLR2004
-            raise taken(title, "folder")
-        if answer.status not in _OK:
-            raise Changed(retry_in_s=1.0)
+        if folder.title != title:
+            renaming = requests.rename_folder(uid, title, folder.version)
+            answer = self._grafana.ask(renaming, 409, 412, organisation=number)
+            if answer.status == 409:  # noqa: PLR2004
+                raise taken(title, "folder")
+            if answer.status not in _OK:
+                raise Changed(retry_in_s=1.0)
+        if not deed.number:
+            self._open(uid, number)
+
+    def _open(self, uid: str, number: int) -> None:
+        """See once that a new folder lets the organisation in, and write down that it does.
+
+        Grafana allows it after it has made the folder. Killed in between (seen on 11.0.0), or with SQLite locked, it
+        leaves a folder that no Viewer sees, and says nothing.
+        """
+        if not self._desired.shared:
+            listed = self._grafana.ask(requests.folder_rights(uid), organisation=number).read(list[Right])
+            if not any(one.role for one in listed):
+                usual = ({"role": "Viewer", "permission": 1}, {"role": "Editor", "permission": 2})
+                self._grafana.ask(requests.set_folder_rights(uid, usual), organisation=number)
+            failpoint("workspaces.grafana.folder-opened")
+        with self._database.transaction(flushed=False) as connection:
+            store.put(connection, self._seat, Kind.FOLDER, "main", uid=uid)
 
     def _source(self, deed: Deed, number: int) -> None:
         source = deed.source

@@ -56,13 +56,13 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
         return
     # Where tenants share an organisation nothing is shown before it is settled who may see it.
     if desired.team is None:
-        yield from _folder(desired, observed)
+        yield from _folder(desired, observed, records.get((Kind.FOLDER, "main")))
         yield from _content(desired, observed, records)
         yield from _people(desired, observed, records)
     else:
         yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
         yield from _people(desired, observed, records)
-        yield from _folder(desired, observed)
+        yield from _folder(desired, observed, records.get((Kind.FOLDER, "main")))
         yield from plan_seats(desired, desired.team, observed)
         yield from _content(desired, observed, records)
     if desired.stale_keys:
@@ -109,15 +109,19 @@ def _organisation(desired: Desired, observed: Observed, known: Known | None) -> 
         yield step(Do.RENAME, Sign.CHANGE, "Rename the organisation", desired.organisation, changes=changes)
 
 
-def _folder(desired: Desired, observed: Observed) -> Steps:
+def _folder(desired: Desired, observed: Observed, record: Record | None) -> Steps:
+    """Make or rename the folder. One that was left half-made, before anybody looked whom it lets in, is looked at."""
     seen = observed.folders.get(desired.folder_uid)
     uid, title = desired.folder_uid, desired.folder_title
     if seen is None:
         yield step(Do.FOLDER, Sign.CREATE, "Make the folder", title, deed=Deed(Do.FOLDER, uid=uid, key=title))
-    elif seen.title != title:
-        deed = Deed(Do.FOLDER, uid=uid, key=title, version=seen.version)
+        return
+    deed = Deed(Do.FOLDER, uid=uid, key=title, version=seen.version or 1, number=1 if record is not None else 0)
+    if seen.title != title:
         changes = (Change("title", seen.title, title),)
         yield step(Do.FOLDER, Sign.CHANGE, "Rename the folder", title, deed=deed, changes=changes)
+    elif record is None and not desired.shared:
+        yield step(Do.FOLDER, Sign.CHANGE, "Look whom the folder lets in:", title, deed=deed)
 
 
 def _source(source: WantedSource, seen: Source | None, record: Record | None) -> Steps:
