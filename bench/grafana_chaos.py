@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from grafana import shown
 
-from belvedere.jobs.runner import run
+from belvedere.jobs.runner import LOST_EXIT_CODE, run
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.migrate import migrate
@@ -102,7 +102,7 @@ def work(url: str, control: str, folder: str) -> None:
     place = Place_(Path(folder), control, int(url.rpartition(":")[2]))
     world, stop = place.world(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    run(jobs(world.workspaces, world.people), world.database, stop, threads=4)
+    run(jobs(world.workspaces, world.people, world.moves), world.database, stop, threads=4)
     world.close()
 
 
@@ -118,7 +118,8 @@ def settle(place: Place_, world: World, places: list[Place], disturb: Callable[[
             while left and opened(world, left[0]) and not world.grafana.plan(left[0]):
                 left.pop(0)
         for number, runner in enumerate(place.runners):
-            if runner.poll() is not None:  # it ends itself when its jobs may have a second owner
+            if runner.poll() is not None:
+                assert runner.returncode == LOST_EXIT_CODE, (place.folder / "runners.log").read_text()[-3000:]
                 place.runners[number] = place.start_runner()
         if time.monotonic() - looked > 20:
             looked = time.monotonic()
@@ -150,7 +151,7 @@ class Fate:
         self.place = place
         choose = random.Random(SEED)  # noqa: S311
         whom = ("runner", "runner", "grafana")
-        self.due = sorted((choose.uniform(0.02, 0.92), choose.choice(whom)) for _ in range(KILLS))
+        self.due = [((number + choose.random()) / KILLS * 0.95, choose.choice(whom)) for number in range(KILLS)]
         if not any(whom == "grafana" for _, whom in self.due):
             self.due[KILLS // 2] = (self.due[KILLS // 2][0], "grafana")
         self.choose = choose
@@ -306,6 +307,7 @@ def main() -> int:
         print("Skipped: BELVEDERE_TEST_GRAFANA_START names no program that starts a Grafana (PROGRAM PORT FOLDER).")
         return 0
     exports = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with server() as superuser:
         for name in ("peace", "chaos"):
             with playing(superuser, name) as (place, world, places):
