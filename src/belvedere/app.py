@@ -87,15 +87,28 @@ class Services:
     tenants: Tenants
     stores: Stores
     workspaces: Workspaces
-    people: People
     moves: Moves
-    adoption: Adoption
     dashboards: Dashboards
     templates: GrafanaTemplates
     viewer: Viewer
     notifications: Notifications
     previews: Previews
     identities: LinkedIdentities
+
+    @property
+    def people(self) -> People:
+        """Tenants' members as users of Grafana."""
+        return People(history=self.history, tenants=self.tenants, members=self.members, rooms=self.workspaces)
+
+    @property
+    def adoption(self) -> Adoption:
+        """What other programs made in Grafana, and taking it over."""
+        grafana = self.workspaces.grafana
+        return Adoption(
+            database=self.database, history=self.history, queue=self.queue, tenants=self.tenants,
+            credentials=self.credentials, grafana=grafana.grafana if grafana is not None else None,
+            shared=self.workspaces.shared_organisation,
+        )
 
     @property
     def drift(self) -> Drift:
@@ -172,9 +185,7 @@ def build(settings: Settings) -> Services:
         control_url(settings), size=settings.pool_size, timeout_s=settings.pool_timeout_s, idle_s=settings.pool_idle_s
     ).open()
     history = FileHistory(
-        settings.path("history"),
-        anchors=DatabaseAnchors(database),
-        known_secrets=settings.secrets(),
+        settings.path("history"), anchors=DatabaseAnchors(database), known_secrets=settings.secrets()
     )
     queue = JobQueue(database, REACTIONS, history)
     accounts = Accounts(database=database, history=history)
@@ -212,33 +223,21 @@ def build(settings: Settings) -> Services:
     notifications = Notifications(
         database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
         read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
-        slack_token=settings.slack_bot_token,
-        slack_channel=settings.slack_channel_id,
+        slack_token=settings.slack_bot_token, slack_channel=settings.slack_channel_id,
     )
     capture_tokens = CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30)
     previews = Previews(
         database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
-        pictures=Pictures(settings.path(settings.capture_dir)),
-        sights=Sights(
-            tokens=capture_tokens, portal_url=settings.inner_url, passes=workspaces, theme=settings.capture_theme,
-            capture_s=settings.capture_timeout_ms / 1000,
-        ),
+        pictures=Pictures(settings.path(settings.capture_dir)), sights=_sights(settings, capture_tokens, workspaces),
         slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
         tokens=capture_tokens, subjects=subjects(dashboards),
     )
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
-        tenants=tenants, stores=stores, workspaces=workspaces,
-        people=People(history=history, tenants=tenants, members=members, rooms=workspaces),
+        tenants=tenants, stores=stores, workspaces=workspaces, identities=identities,
         moves=Moves(database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces),
-        adoption=Adoption(
-            database=database, history=history, queue=queue, tenants=tenants, credentials=credentials,
-            grafana=grafana.grafana if grafana is not None else None, shared=workspaces.shared_organisation,
-        ),
-        dashboards=dashboards, templates=templates, viewer=viewer,
-        notifications=notifications, previews=previews,
-        identities=identities,
+        dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
     )
 
 
@@ -248,6 +247,13 @@ def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | Non
         return None
     secret = secrets_of(settings.gateway_secret, source_of(settings))[0]
     return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, uncarried, links)
+
+
+def _sights(settings: Settings, tokens: CaptureTokens, passes: Workspaces) -> Sights:
+    return Sights(
+        tokens=tokens, portal_url=settings.inner_url, passes=passes, theme=settings.capture_theme,
+        capture_s=settings.capture_timeout_ms / 1000,
+    )
 
 
 def _camera(settings: Settings) -> Chromium:

@@ -15,6 +15,7 @@ from belvedere.kernel.errors import BelvedereError, Forbidden, Later, NotFound, 
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.people import users as members_in_grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place
@@ -293,3 +294,24 @@ def test_the_login_that_belvedere_uses_keeps_its_rights(house: House) -> None:
     house.provision(place)
     listed = house.world.ask(requests.organisation_users(house.organisation(place)))
     assert next(one["role"] for one in listed if one["userId"] == admin["id"]) == "Admin"
+
+
+def test_the_default_user_goes_with_its_tenant_unless_the_settings_let_it_stay(
+    house: House, database: Database, tmp_path: Path
+) -> None:
+    gone = house.tenant()
+    house.world.delete(gone)
+    house.places.remove(gone)
+    eye = house.world.eye
+    assert eye is not None and eye.ask(requests.user_named(f"user_{gone.name}"), 404).status == 404
+    keeping = make(
+        database, tmp_path, house.access, transport=house.twin or httpx2.HTTPTransport(),
+        options=Options(user_stays=True),
+    )
+    stays = keeping.tenant()
+    keeping.workspaces.provision(stays.tenant)
+    keeping.delete(stays)
+    user = eye.ask(requests.user_named(f"user_{stays.name}")).body
+    house.made.append(user["id"])
+    assert eye.ask(requests.user_organisations(user["id"])).body == []
+    keeping.close()

@@ -56,6 +56,10 @@ class GrafanaSettings:
         "Login of the user that a tenant gets in Grafana; without `{name}` one that is there already. `-`: none.",
         section=_GRAFANA,
     )
+    grafana_keep_user: bool = bool_row(
+        "BELVEDERE_GRAFANA_KEEP_USER", "Let a tenant's user stay in Grafana when the tenant is deleted.",
+        default=False, section=_GRAFANA,
+    )
     grafana_ca_file: str = text_row(
         "BELVEDERE_GRAFANA_CA_FILE",
         "",

@@ -251,7 +251,8 @@ class Adoption:
             grafana_store.put(connection, seat, Kind.TEAM, "main", number=int(things["team"].ident))
             grafana_store.put(connection, seat, Kind.FOLDER, "main", uid=things["folder"].ident)
         if user is not None:
-            grafana_store.put(connection, seat, Kind.ACCOUNT, user.login, number=user.id)
+            # Without a number: it is not ours to delete.
+            grafana_store.put(connection, seat, Kind.ACCOUNT, user.login)
 
     def _default_user(self, candidate: Candidate) -> User | None:
         """Return the playbook's user of a company; it becomes the tenant's default user, its password stays."""

@@ -4,6 +4,7 @@ What is not here: members of the tenant, who are people of their own.
 """
 
 import secrets
+from dataclasses import replace
 from typing import Final
 
 from belvedere.credentials.service import Credentials
@@ -38,6 +39,10 @@ class Accounts:
         account = deed.account
         if account is None:
             return
+        with self._database.transaction() as connection:
+            record = store.record(connection, self._seat, Kind.ACCOUNT, account.login)
+        if record is not None and not record.number:
+            account = replace(account, existing=True)
         user = deed.number or (self._existing(account) if account.existing else self._made(account, number))
         failpoint("workspaces.grafana.account-made")
         self._settle(account, user, number)
@@ -48,11 +53,15 @@ class Accounts:
             )
 
     def drop(self, deed: Deed, number: int) -> None:
-        """Delete the user when it is the one on record and has no other organisation; else only take it out."""
+        """Delete the user when it is the one on record and has no other organisation; else only take it out.
+
+        It is only taken out as well when the settings let it stay, or a single sign-on signs it in by now.
+        """
         seen = self._grafana.ask(requests.user(deed.number), 404)
         if seen.status in _OK and seen.read(User).login.lower() == deed.key.lower():
+            stays = (deed.account is not None and deed.account.stays) or seen.read(User).is_external
             homes = self._grafana.ask(requests.user_organisations(deed.number)).read(list[Membership])
-            if {one.org_id for one in homes} <= {number}:
+            if not stays and {one.org_id for one in homes} <= {number}:
                 self._grafana.ask(requests.delete_user(deed.number), 404)
             else:
                 self._grafana.ask(requests.remove_organisation_user(number, deed.number), 400, 404)

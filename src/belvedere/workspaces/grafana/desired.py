@@ -57,12 +57,14 @@ class Options:
     """What the installation's settings say about tenants' places.
 
     `organisation` and `user` are patterns with `{id}` and `{name}`; a `user` without either names an account that
-    somebody else made; an empty one means none. `store_address` is how Grafana reaches the tenants' PostgreSQL,
-    as `host` or `host:port`; empty: as the tenants do. `sslmode` empty: none on loopback, else `require`.
+    somebody else made; an empty one means none; with `user_stays` it outlives the tenant.
+    `store_address` is how Grafana reaches the tenants' PostgreSQL, as `host` or `host:port`; empty: as the tenants
+    do. `sslmode` empty: none on loopback, else `require`.
     """
 
     organisation: str = "Tenant {id} - {name}"
     user: str = "user_{name}"
+    user_stays: bool = False
     role: str = "Viewer"
     store_address: str = ""
     sslmode: str = ""
@@ -187,7 +189,10 @@ class Wishes:
         if not pattern:
             return None
         login = " ".join(pattern.replace("{id}", str(place.tenant)).replace("{name}", place.name).split())
-        return WantedAccount(login, f"{place.name} Default", self._options.role, existing="{" not in pattern)
+        return WantedAccount(
+            login, f"{place.name} Default", self._options.role, existing="{" not in pattern,
+            stays=self._options.user_stays,
+        )
 
 
 def _seal(store_id: UUID, password: Secret) -> str:

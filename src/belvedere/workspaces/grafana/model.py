@@ -168,12 +168,16 @@ class Theirs:
 
 @dataclass(frozen=True, slots=True)
 class WantedAccount:
-    """The tenant's default user. `existing` means that somebody else made it: it is added and never deleted."""
+    """The tenant's default user. `existing` means that somebody else made it: it is added and never deleted.
+
+    One that `stays` is ours, and outlives the tenant because the installation's settings say so.
+    """
 
     login: str
     name: str
     role: str
     existing: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,8 +262,10 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
         yield from _members(replace(desired, members=()), observed)
     account = next((one for (kind, _), one in records.items() if kind is Kind.ACCOUNT), None)
     if account is not None and account.number:
-        deed = Deed(Do.DROP_ACCOUNT, key=account.key, number=account.number)
-        yield step(Do.DROP_ACCOUNT, Sign.REMOVE, "Delete the default user", account.key, deed=deed)
+        stays = desired.account is not None and desired.account.stays
+        title = "Take out the default user, who stays in Grafana," if stays else "Delete the default user"
+        deed = Deed(Do.DROP_ACCOUNT, key=account.key, number=account.number, account=desired.account)
+        yield step(Do.DROP_ACCOUNT, Sign.REMOVE, title, account.key, deed=deed)
     if organisation is not None and desired.owns:
         if observed.foreign:
             deed = Deed(Do.RELEASE, number=organisation.id)

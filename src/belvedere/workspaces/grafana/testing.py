@@ -151,14 +151,6 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
             ("POST", f"/api/orgs/{one}/users", "server", self._add_member),
             ("PATCH", f"/api/orgs/{two}", "server", self._set_role),
             ("DELETE", f"/api/orgs/{two}", "server", self._remove_member),
-            ("POST", "/api/admin/users", "server", self._create_user),
-            ("DELETE", f"/api/admin/users/{one}", "server", self._delete_user),
-            ("PUT", f"/api/admin/users/{one}/password", "server", self._set_password),
-            ("GET", "/api/users/lookup", "server", self._lookup),
-            ("GET", f"/api/users/{one}", "server", self._user),
-            ("PUT", f"/api/users/{one}", "server", self._rename_user),
-            ("GET", f"/api/users/{one}/orgs", "server", self._homes),
-            ("POST", f"/api/users/{one}/using/{one}", "server", self._use),
             ("GET", "/api/user", "any", lambda call: (200, {"login": call.user.login if call.user else ""})),
             ("POST", "/api/user/auth-tokens/rotate", "any", self._rotate),
             ("GET", "/logout", "any", lambda _call: (200, {})),
@@ -196,8 +188,21 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
             ("GET", "/api/library-elements", "member", self.library),
             ("GET", "/api/v1/provisioning/alert-rules", "member", self.rules),
         ]
-        for method, path, kind, deed in lines:
+        for method, path, kind, deed in [*lines, *self._people()]:
             yield method, re.compile(path), kind, deed
+
+    def _people(self) -> list[tuple[str, str, str, Callable[..., Reply]]]:
+        one = "([^/]+)"
+        return [
+            ("POST", "/api/admin/users", "server", self._create_user),
+            ("DELETE", f"/api/admin/users/{one}", "server", self._delete_user),
+            ("PUT", f"/api/admin/users/{one}/password", "server", self._set_password),
+            ("GET", "/api/users/lookup", "server", self._lookup),
+            ("GET", f"/api/users/{one}", "server", self._user),
+            ("PUT", f"/api/users/{one}", "server", self._rename_user),
+            ("GET", f"/api/users/{one}/orgs", "server", self._homes),
+            ("POST", f"/api/users/{one}/using/{one}", "server", self._use),
+        ]
 
     # The server
 

@@ -57,7 +57,8 @@ def options_of(settings: Settings) -> Options:
     user = settings.grafana_default_user.strip()
     return Options(
         organisation=settings.grafana_organisation, user="" if user == _NONE else user,
-        store_address=settings.grafana_store_address, sslmode=settings.grafana_store_ssl,
+        user_stays=settings.grafana_keep_user, store_address=settings.grafana_store_address,
+        sslmode=settings.grafana_store_ssl,
     )
 
 
