@@ -39,11 +39,22 @@ class TenantView(msgspec.Struct, frozen=True):
 
 
 class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes a tenant. `first_member` is the owner's e-mail address; the answer then holds the link to join."""
+    """What makes a tenant. `first_member` is the owner's e-mail address; the answer then holds the link to join.
+
+    `tier` is where it looks: `viewer`, `org`, `team` or `instance`; the installation's usual one if absent.
+    """
 
     name: str
     kind: str = "tables"
     first_member: str = ""
+    tier: str = ""
+
+
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a tenant is to look from now on. `dry_run` only plans it."""
+
+    tier: str
+    dry_run: bool = False
 
 
 class MadeTenant(TenantView, frozen=True):
@@ -92,12 +103,17 @@ class PlanStep(msgspec.Struct, frozen=True):
 
 
 class PlanView(msgspec.Struct, frozen=True):
-    """What would be done now; `text` is the same for people. No steps: nothing differs from what should be."""
+    """What would be done now; `text` is the same for people. No steps: nothing differs from what should be.
+
+    `kept` names what stands there, is not Belvedere's, and stays; `warnings` say what the place does not do.
+    """
 
     subject: str
     summary: str
     steps: list[PlanStep]
     text: str
+    kept: list[str] = []
+    warnings: list[str] = []
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -143,7 +159,7 @@ def view_plan(plan: Plan[Any]) -> PlanView:
                  [ChangeView(change.field, change.old, change.new) for change in step.changes])
         for step in plan.steps
     ]
-    return PlanView(plan.subject, plan.summary(), steps, render(plan))
+    return PlanView(plan.subject, plan.summary(), steps, render(plan), [*plan.kept], [*plan.warnings])
 
 
 def view_step(step: StepRecord) -> StepView:
@@ -164,7 +180,9 @@ def listed(call: Call[TenantsQuery, None]) -> Answer:
 def create(call: Call[NoQuery, NewTenant]) -> Answer:
     """Make a tenant. `Prefer: wait=N` answers when its place is ready, at most N seconds later."""
     services, body = call.services, call.body
-    tenant, key, token = services.invitations.found(call.actor, body.name, kind=body.kind, owner=body.first_member)
+    tenant, key, token = services.invitations.found(
+        call.actor, body.name, kind=body.kind, owner=body.first_member, also=services.moves.chosen(body.tier)
+    )
     if call.wait_s:
         tenant = call.services.tenants.wait(call.actor, tenant.serial, most_s=call.wait_s)
     link = invitation_url(services.settings.url, token.reveal()) if token else None
@@ -200,6 +218,18 @@ def plan(call: Call[NoQuery, None]) -> Answer:
     return Answer(view_plan(call.services.stores.plan(call.actor, call.serial())))
 
 
+def move(call: Call[NoQuery, Move]) -> Answer:
+    """Send a tenant to another tier, with its dashboards and members; `dry_run` only plans it.
+
+    The answer is the plan: what is made there, and what is taken away here once that is complete.
+    """
+    services, serial, body = call.services, call.serial(), call.body
+    found = services.moves.plan(call.actor, serial, body.tier)
+    if not body.dry_run:
+        services.moves.begin(call.actor, serial, body.tier)
+    return Answer(view_plan(found), 200 if body.dry_run else 202)
+
+
 def steps(call: Call[NoQuery, None]) -> Answer:
     """List the steps of a tenant's provisioning or removal."""
     return Answer([view_step(step) for step in call.services.tenants.steps(call.actor, call.serial())])
@@ -228,6 +258,8 @@ ROUTES: Final = (
     Route("DELETE", _ONE, "tenants.delete", "Delete a tenant", delete, TenantView, query=TenantDeletion, status=202,
           refusals=(400, 403, 404), waits=True),
     Route("GET", _ONE + "/plan", "tenants.plan", "What differs from what should be", plan, PlanView, refusals=(404,)),
+    Route("POST", _ONE + "/move", "tenants.move", "Move to another tier", move, PlanView, body=Move, status=202,
+          refusals=(400, 403, 404, 409)),
     Route("GET", _ONE + "/steps", "tenants.steps", "Steps and how far they are", steps, list[StepView],
           refusals=(404,)),
     Route("POST", _ONE + "/retry", "tenants.retry", "Carry out the plan now", retry, TenantView, status=202,

@@ -30,7 +30,7 @@ class WorkspaceView(msgspec.Struct, frozen=True):
     """How a tenant's workspace was at the last look. `state`: ready, working, waiting, drifted, needs you, deleting.
 
     `url` leads to it, empty for the built-in viewer. `problem` says what stands in the way, `problem_type` which page
-    explains it. `looked_at` is the end of the last good look.
+    explains it. `looked_at` is the end of the last good look. `warning` says what the place does not keep apart.
     """
 
     tenant: int
@@ -46,6 +46,7 @@ class WorkspaceView(msgspec.Struct, frozen=True):
     problem_since: datetime | None
     looked_at: datetime | None
     differences: list[DifferenceView]
+    warning: str = ""
 
 
 class FirstPassword(msgspec.Struct, frozen=True):
@@ -81,13 +82,13 @@ class InventoryView(msgspec.Struct, frozen=True):
     entries: list[EntryView]
 
 
-def view(found: TenantDrift) -> WorkspaceView:
+def view(found: TenantDrift, warning: str = "") -> WorkspaceView:
     """Render a workspace with what differs in it."""
     state = found.state
     return WorkspaceView(
         state.tenant, state.name, state.tier, state.word, state.url, state.organisation, state.organisation_name,
         state.problem, f"/problems/{state.problem_type}" if state.problem_type else "", state.hint, state.since,
-        state.looked_at, [view_difference(one) for one in found.differences],
+        state.looked_at, [view_difference(one) for one in found.differences], warning,
     )
 
 
@@ -105,7 +106,8 @@ def view_inventory(found: Inventory) -> InventoryView:
 
 def get(call: Call[NoQuery, None]) -> Answer:
     """Return how a tenant's workspace was at the last look, and what differs in it. Asks no Grafana."""
-    return Answer(view(call.services.drift.of(call.actor, call.serial())))
+    services, serial = call.services, call.serial()
+    return Answer(view(services.drift.of(call.actor, serial), services.workspaces.warning(serial)))
 
 
 def plan(call: Call[NoQuery, None]) -> Answer:

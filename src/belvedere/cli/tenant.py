@@ -32,14 +32,17 @@ def tenant() -> None:
 @click.argument("name")
 @click.option("--kind", default="tables", show_default=True, help="What its data are.")
 @click.option("--member", default="", metavar="EMAIL", help="The first member, who is the owner; prints their link.")
+@click.option("--tier", default="", help="Where it looks: viewer, org, team or instance; the usual one if absent.")
 @_WAIT
-def create(name: str, kind: str, member: str, wait_s: float) -> None:
+def create(name: str, kind: str, member: str, tier: str, wait_s: float) -> None:
     """Make a tenant with its databases, logins and workspace, and print its API key, which is shown this once."""
     from belvedere.api.members import invitation_url
     from belvedere.api.tenants import MadeTenant, members
 
     with services() as built:
-        made, key, token = built.invitations.found(actor(), name, kind=kind, owner=member)
+        made, key, token = built.invitations.found(
+            actor(), name, kind=kind, owner=member, also=built.moves.chosen(tier)
+        )
         link = invitation_url(built.settings.url, token.reveal()) if token else None
         made = _wait(built, made, wait_s)
         state = built.drift.state(actor(), made.serial)
@@ -116,6 +119,42 @@ def apply(name: str, wait_s: float) -> None:
         steps = built.tenants.steps(actor(), found.serial)
         shown = view(built, actor(), found)
     output.show(shown, lambda: _whole(found, steps))
+
+
+@tenant.command(epilog="Example: belvedere tenant move alice --tier team --dry-run")
+@click.argument("name")
+@click.option("--tier", required=True, help="Where it looks from then on: viewer, org, team or instance.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be made there and taken away here.")
+@_WAIT
+def move(name: str, tier: str, wait_s: float, *, dry_run: bool) -> None:
+    """Move a tenant to another tier with its dashboards and members. The old place goes when the new one is complete.
+
+    Ending it, or the machine, in the middle loses nothing: the move goes on by itself, or can be turned round.
+    """
+    from belvedere.api.tenants import view_plan
+
+    with services() as built:
+        serial = serial_of(built, name)
+        view = view_plan(built.moves.plan(actor(), serial, tier))
+        if not dry_run:
+            built.moves.begin(actor(), serial, tier)
+            moving = _wait_for_move(built, serial, wait_s) if view.steps else False
+    output.show(view, view.text)
+    if not dry_run and view.steps:
+        output.note("It is under way: belvedere tenant show tells how far it is." if moving else "Done.")
+
+
+def _wait_for_move(built: "Services", serial: int, wait_s: float) -> bool:
+    """Wait for the end of a move; tell whether it is still under way."""
+    patient = time.monotonic() + wait_s
+    if wait_s > 0 and not runner_works(built):
+        output.note("No runner works on the queue: start one with `belvedere jobs`. Not waiting.")
+        return True
+    while built.moves.under_way(actor(), serial) is not None:
+        if time.monotonic() >= patient:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @tenant.command(epilog="Example: belvedere tenant delete alice --confirm alice")

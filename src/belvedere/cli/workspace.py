@@ -73,8 +73,9 @@ def show(tenant: str) -> None:
     from belvedere.api.workspaces import view
 
     with services() as built:
-        found = built.drift.of(actor(), serial_of(built, tenant))
-    output.show(view(found), lambda: _print_state(found))
+        serial = serial_of(built, tenant)
+        found, warning = built.drift.of(actor(), serial), built.workspaces.warning(serial)
+    output.show(view(found, warning), lambda: _print_state(found, warning))
 
 
 @workspace.command(epilog="Example: belvedere workspace plan --all --detailed-exitcode || echo drift")
@@ -188,13 +189,13 @@ def _one(tenant: str | None, *, everybody: bool) -> str | None:
     return tenant
 
 
-def _print_state(found: "TenantDrift") -> None:
+def _print_state(found: "TenantDrift", warning: str = "") -> None:
     state = found.state
     output.facts({
         "tenant": state.name, "tier": state.tier, "state": output.state_text(state.word),
         **({"address": state.url, "organisation": f"{state.organisation}, {state.organisation_name}"}
            if state.organisation else {}),
-        "looked at": state.looked_at,
+        "looked at": state.looked_at, **({"warning": warning} if warning else {}),
         **({"problem": state.problem, "since": state.since,
             "next step": state.hint or f"/problems/{state.problem_type}"} if state.problem else {}),
     })

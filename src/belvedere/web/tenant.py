@@ -147,6 +147,7 @@ def overview(slug: str) -> Response:
         relations={store.id: services.stores.relations(actor, store.id) for store in stores},
         connection=connection(services, actor, stores),
         workspace=services.drift.state(actor, tenant.serial),
+        warning=services.workspaces.warning(tenant.serial),
         credentials=credentials,
         shown_credentials=_excerpt(credentials),
         dashboards=services.dashboards.list(actor, tenant=tenant.serial, limit=_EXCERPT),

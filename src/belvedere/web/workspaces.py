@@ -53,7 +53,8 @@ def _workspace(tenant: Tenant, error: BelvedereError | None = None, made: tuple[
     steps = [one for one in services.tenants.steps(actor, tenant.serial) if one.room == "workspaces"]
     account = next((one.key for one in services.drift.made(actor, tenant.serial) if one.kind == "account"), "")
     return page(
-        "tenant_workspace.html", tenant, error.status if error else 200, state=found.state, problems=PROBLEMS,
+        "tenant_workspace.html", tenant, error.status if error else 200, state=found.state,
+        warning=services.workspaces.warning(tenant.serial), problems=PROBLEMS,
         apart=APART[found.state.tier], differs=[one for one in found.differences if one.dashboard is None],
         by_hand=[one for one in found.differences if one.dashboard is not None], steps=progress(steps),
         settled=services.drift.settled(actor, tenant=tenant.serial, limit=_MOST_SETTLED), account=account, made=made,

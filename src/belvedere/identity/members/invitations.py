@@ -25,7 +25,7 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id, opaque
 from belvedere.kernel.secret import Secret
 from belvedere.tenants.model import Kind, Tenant
-from belvedere.tenants.service import Tenants
+from belvedere.tenants.service import Also, Tenants
 
 LIFE: Final = timedelta(days=7)
 """How long a link works, unless its maker says otherwise."""
@@ -98,7 +98,7 @@ class Invitations:
         return made, token
 
     def found(
-        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, owner: str = ""
+        self, actor: Actor, name: str, *, kind: str = Kind.TABLES, owner: str = "", also: Also | None = None
     ) -> tuple[Tenant, Secret, Secret | None]:
         """Make a tenant and, in the same transaction, a link for its first member, who is the owner.
 
@@ -107,6 +107,7 @@ class Invitations:
             name: the tenant's, as for `Tenants.create`.
             kind: what its data are.
             owner: the first member's address; without one members can be invited later.
+            also: as for `Tenants.create`.
 
         Returns:
             The tenant, its API key, and the last part of the link; both secrets are shown this once.
@@ -116,10 +117,12 @@ class Invitations:
             Conflict: there is a tenant of that name.
         """
         if not owner.strip():
-            return *self._tenants.create(actor, name, kind=kind), None
+            return *self._tenants.create(actor, name, kind=kind, also=also), None
         address, tokens = check_email(owner), []
 
         def invite(connection: Connection, serial: int) -> None:
+            if also is not None:
+                also(connection, serial)
             with self._history.action(
                 actor, "invitation.create", address, tenant=serial, role=Role.OWNER
             ) as ending:
