@@ -118,9 +118,7 @@ class Services:
     @property
     def organisations(self) -> Organisations:
         """The organisations of the installation's Grafana."""
-        return Organisations(
-            database=self.database, history=self.history, tenants=self.tenants, workspaces=self.workspaces
-        )
+        return Organisations(database=self.database, tenants=self.tenants, workspaces=self.workspaces)
 
     @property
     def inventories(self) -> Inventories:

@@ -9,7 +9,10 @@ import msgspec
 from belvedere.api.model import Answer, Call, NoQuery, Paging, Route, paged
 from belvedere.api.parts import Message, uuid_of
 from belvedere.api.tenants import ChangeView, PlanView, view_plan
+from belvedere.app import Services
+from belvedere.dashboards.model import Dashboard
 from belvedere.inventory.model import Inventory
+from belvedere.kernel.actor import Actor
 from belvedere.kernel.page import Page
 from belvedere.workspaces.drift.model import Difference, TenantDrift
 
@@ -57,9 +60,9 @@ class FirstPassword(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What becomes of a dashboard that was changed by hand: `ours` again, or `theirs` for good."""
+    """What becomes of a dashboard that was changed by hand: `ours` again, `theirs` for good, theirs as a `template`."""
 
-    choice: Literal["ours", "theirs"]
+    choice: Literal["ours", "theirs", "template"]
 
 
 class EntryView(msgspec.Struct, frozen=True):
@@ -132,11 +135,18 @@ def password(call: Call[NoQuery, None]) -> Answer:
 
 
 def resolve(call: Call[NoQuery, Choice]) -> Answer:
-    """Choose for a dashboard that somebody changed in Grafana: write ours again, or leave it to the tenant for good."""
+    """Choose for a dashboard that somebody changed in Grafana: ours again, theirs for good, theirs as a template."""
     found = call.services.dashboards.get(call.actor, uuid_of(call.path["dashboard"]))
-    ours = call.body.choice == "ours"
-    call.services.workspaces.resolve(call.actor, found.tenant_id, found.id, ours=ours)
-    return Answer(Message("Ours is written again now." if ours else f"{found.title} is the tenant's own now."), 202)
+    return Answer(Message(choose(call.services, call.actor, found, call.body.choice)), 202)
+
+
+def choose(services: Services, actor: Actor, dashboard: Dashboard, choice: str) -> str:
+    """Carry out a choice for a dashboard that was changed by hand, and return what to say of it."""
+    if choice == "template":
+        made = services.templates.take_theirs(actor, dashboard.id)
+        return f"{dashboard.title} is drawn by the template {made.name} now."
+    services.workspaces.resolve(actor, dashboard.tenant_id, dashboard.id, ours=choice == "ours")
+    return "Ours is written again now." if choice == "ours" else f"{dashboard.title} is the tenant's own now."
 
 
 def drift(call: Call[Paging, None]) -> Answer:

@@ -12,6 +12,7 @@ from belvedere.cli.local import actor, services
 from belvedere.cli.tenant import runner_works
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import Conflict, Later
+from belvedere.workspaces.tiers import Tier
 
 _ROLES: Final = {"admin": Role.ADMIN, "editor": Role.EDITOR, "viewer": Role.VIEWER}
 """Grafana's roles as a member's."""
@@ -98,6 +99,9 @@ def list_orgs() -> None:
 @grafana.command("delete-org", epilog="Example: belvedere grafana delete-org --org-id 2")
 @_ORGANISATION
 def delete_org(org_id: int) -> None:
-    """Say how a tenant's organisation is taken away for good: deleted alone, it would be made again."""
+    """Take away a tenant's organisation: it looks in the built-in viewer from then on, and loses no data."""
     with services() as built:
-        built.organisations.delete(actor(), built.drift.tenant_of(actor(), org_id), org_id)
+        tenant = built.drift.tenant_of(actor(), org_id)
+        built.moves.begin(actor(), tenant.serial, Tier.VIEWER)
+    said = f"{tenant.name} moves to the built-in viewer; organisation {org_id} goes when that is complete."
+    output.show({"tenant": tenant.serial, "organisation": org_id}, said)

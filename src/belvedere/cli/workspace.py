@@ -141,15 +141,17 @@ def password(tenant: str) -> None:
 @click.argument("dashboard", type=click.UUID)
 @click.option("--keep-theirs", "choice", flag_value="theirs", help="It is the tenant's own from now on.")
 @click.option("--restore-ours", "choice", flag_value="ours", help="Write ours over what was changed.")
+@click.option("--make-template", "choice", flag_value="template", help="Draw it by a template made of theirs.")
 def resolve(dashboard: UUID, choice: str | None) -> None:
     """Choose for a dashboard that somebody changed in Grafana. DASHBOARD is its id: belvedere workspace show TENANT."""
+    from belvedere.api.workspaces import choose
+
     if choice is None:
         message = "Choose what becomes of it."
-        raise Rejected(message, hint="--keep-theirs or --restore-ours", field="choice")
+        raise Rejected(message, hint="--keep-theirs, --restore-ours or --make-template", field="choice")
     with services() as built:
         found = built.dashboards.get(actor(), dashboard)
-        built.workspaces.resolve(actor(), found.tenant_id, found.id, ours=choice == "ours")
-    said = "Ours is written again now." if choice == "ours" else f"{found.title} is the tenant's own now."
+        said = choose(built, actor(), found, choice)
     output.show({"dashboard": found.id, "tenant": found.tenant, "choice": choice}, said)
 
 
@@ -203,7 +205,8 @@ def _print_state(found: "TenantDrift", warning: str = "") -> None:
         click.echo()
         _print_step(one.sign, f"{one.title} {one.target}", [(c.field, c.old, c.new) for c in one.changes])
         if one.dashboard is not None:
-            click.echo(f"      belvedere workspace resolve {one.dashboard} --keep-theirs | --restore-ours")
+            click.echo(f"      belvedere workspace resolve {one.dashboard} --keep-theirs")
+            click.echo("      or with --restore-ours, or with --make-template")
 
 
 def _print_step(sign: str, text: str, changes: Iterable[tuple[str, str, str]]) -> None:
@@ -217,6 +220,8 @@ def _print_plans(found: "Sequence[Planned]", *, whole: bool) -> None:
     for one in found:
         if one.error is not None:
             output.note(output.error_text(f"{one.tenant.name}: {one.error.detail}", None, one.error.hint))
+        elif not one.plan and not whole:
+            click.echo(f"{one.tenant.name}: nothing to do.")
         elif one.plan:
             click.echo(f"{one.plan.subject}: {one.plan.summary()}.")
             for step in one.plan.steps:
@@ -224,8 +229,9 @@ def _print_plans(found: "Sequence[Planned]", *, whole: bool) -> None:
                 _print_step(step.sign, f"{step.title} {step.target}", changes)
             if one.plan.partial:
                 click.echo("  What else there is to do shows after these steps.")
-        elif not whole:
-            click.echo(f"{one.tenant.name}: nothing to do.")
+        if one.plan is not None:
+            for warning in one.plan.warnings:
+                click.echo(f"  ! {warning}")
     if whole:
         counts = _counts(found)
         failed = f"; {counts['failed']} not planned" if counts["failed"] else ""

@@ -136,7 +136,8 @@ def is_current(place: Place) -> bool:
         return near.get(request.endpoint or "", near.get(here, request.endpoint)) == place.endpoint
     aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants"}
     if here == "workspaces":
-        return place.endpoint == ("workspaces.drift" if request.endpoint == place.endpoint else "tenants.all_tenants")
+        at_drift = request.endpoint in {"workspaces.drift", "workspaces.apply_all"}
+        return place.endpoint == ("workspaces.drift" if at_drift else "tenants.all_tenants")
     if request.endpoint in {"operations.jobs", "operations.deliveries"} or here == "operations":
         return request.endpoint == place.endpoint
     return aliases.get(here, here) == place.endpoint.split(".")[0]

@@ -96,7 +96,6 @@ _SAID: Final = {
     "token.revoke": "revoked token",
     "dashboard.resolve": "chose for the dashboard",
     "workspace.apply": "repaired the workspace of",
-    "workspace.delete-organisation": "tried to delete organisation",
     "workspace.take-password": "took the first password of",
     "workspace.close": "closed the workspace of",
     "workspace.open": "opened the workspace of",

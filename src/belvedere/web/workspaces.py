@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, request
 
-from belvedere.api.workspaces import view_inventory
+from belvedere.api.workspaces import choose, view_inventory
 from belvedere.inventory.model import Inventory, Kind, csv_lines
 from belvedere.kernel.actor import Role
 from belvedere.kernel.clock import utc_now
@@ -58,7 +58,8 @@ def _workspace(tenant: Tenant, error: BelvedereError | None = None, made: tuple[
         apart=APART[found.state.tier], differs=[one for one in found.differences if one.dashboard is None],
         by_hand=[one for one in found.differences if one.dashboard is not None], steps=progress(steps),
         settled=services.drift.settled(actor, tenant=tenant.serial, limit=_MOST_SETTLED), account=account, made=made,
-        error=error, allowed=actor.may(Role.OPERATOR, tenant.serial),
+        error=error, moves=services.moves.under_way(actor, tenant.serial),
+        allowed=actor.may(Role.OPERATOR, tenant.serial),
     )  # fmt: skip
 
 
@@ -110,13 +111,7 @@ def resolve(slug: str, dashboard_id: UUID) -> Response:
     if choice not in _CHOICES:
         message = "Choose theirs, ours or template."
         raise Rejected(message, field="choice")
-    if choice == "template":
-        made = services.templates.take_theirs(actor, dashboard.id)
-        said = f"{dashboard.title} is drawn by the template {made.name} now."
-    else:
-        services.workspaces.resolve(actor, tenant.serial, dashboard.id, ours=choice == "ours")
-        said = "Ours is written again." if choice == "ours" else f"{dashboard.title} is the tenant's own now."
-    return context.done(said, "workspaces.workspace", slug=slug)
+    return context.done(choose(services, actor, dashboard, choice), "workspaces.workspace", slug=slug)
 
 
 @blueprint.get("/drift")
@@ -128,6 +123,7 @@ def drift() -> Response:
     settled = services.drift.settled(actor, limit=_MOST_SETTLED)
     return context.page(
         "drift.html", found=found, after=after, settled=settled, names=_names(settled), problems=PROBLEMS,
+        mendable=any(one.state.differs or one.state.problem for one in found.items),
         looked_at=services.drift.looked_at(actor), looks=services.workspaces.grafana is not None,
     )  # fmt: skip
 

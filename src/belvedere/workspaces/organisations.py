@@ -6,7 +6,6 @@ What is not here: making and deleting them (a tenant's plan does), and people (`
 from dataclasses import dataclass
 from typing import Final
 
-from belvedere.audit.model import History
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Rejected, Stuck
@@ -32,10 +31,9 @@ class Owned:
 class Organisations:
     """Reads the organisations, and finds the tenants that a number and a name mean."""
 
-    def __init__(self, *, database: Database, history: History, tenants: Tenants, workspaces: Workspaces) -> None:
+    def __init__(self, *, database: Database, tenants: Tenants, workspaces: Workspaces) -> None:
         """Take what it needs."""
         self._database = database
-        self._history = history
         self._tenants = tenants
         self._workspaces = workspaces
 
@@ -74,17 +72,3 @@ class Organisations:
             message = f"Tenant {number} is {tenant.name}, not {name}."
             raise Rejected(message, hint="belvedere tenant list", field="tenant-name")
         return tenant
-
-    def delete(self, actor: Actor, tenant: Tenant, number: int) -> None:
-        """Refuse to delete a tenant's organisation alone: the next look would make it again.
-
-        Raises:
-            Rejected: always; the hint says what takes it away for good.
-        """
-        actor.must(Role.ADMIN)
-        with self._history.action(
-            actor, "workspace.delete-organisation", str(number), tenant=tenant.serial
-        ):
-            message = f"Organisation {number} is {tenant.name}'s, and would be made again."
-            hint = f"belvedere tenant move '{tenant.name}' --tier viewer, or belvedere tenant delete '{tenant.name}'"
-            raise Rejected(message, hint=hint, field="org-id")

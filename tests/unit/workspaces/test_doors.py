@@ -260,8 +260,8 @@ def test_the_organisation_tool_speaks_as_before(settled: World, belvedere) -> No
         "grafana", "create-org", "--tenant-id", str(settled.alice), "--tenant-name", "alice", "--wait", "0", "--json")
     assert json.loads(said[1])["organisation"] == int(number)
     assert belvedere("grafana", "sync-all")[0] == 0
-    code, _, err = belvedere("grafana", "delete-org", "--org-id", number)
-    assert (code, "made again" in err) == (2, True)
+    code, _, err = belvedere("grafana", "delete-org", "--org-id", "1")
+    assert (code, "not one tenant's alone" in err) == (2, True)
 
 
 def test_the_first_password_is_handed_over_once(settled: World, belvedere) -> None:
@@ -333,6 +333,8 @@ def test_an_emptied_grafana_is_made_anew_and_told(settled: World) -> None:
     twin = settled.server.twin
     for number in [one for one in twin.organisations if one != 1]:
         del twin.organisations[number]
+    for number in [one for one in twin.users if one != 1]:
+        del twin.users[number]
     assert settled.get("/tenants/alice/workspace/plan").status_code == 200
     settled.work()
     assert "Make the organisation" in settled.get("/drift").text

@@ -160,7 +160,7 @@ class Drift:
         with self._database.transaction() as connection:
             serial = store.tenant_of(connection, organisation)
         if serial is None:
-            message = f"Organisation {organisation} is no tenant's."
+            message = f"Organisation {organisation} is not one tenant's alone."
             raise NotFound(message, hint="belvedere grafana list-orgs")
         return self._tenants.get(actor, serial)
 

@@ -180,12 +180,13 @@ def tenants_of(connection: Connection, url: str) -> dict[int, int]:
 
 
 def tenant_of(connection: Connection, organisation: int) -> int | None:
-    """Return whose organisation it is by our records, or None."""
+    """Return whose organisation it is by our records; None for one that is nobody's, or that several share."""
     row = one(
         connection,
-        "SELECT tenant_id FROM grafana_workspace WHERE organisation = %s ORDER BY tenant_id LIMIT 1", [organisation],
+        "SELECT min(tenant_id) AS tenant FROM grafana_workspace WHERE organisation = %s "
+        "HAVING count(DISTINCT tenant_id) = 1", [organisation],
     )
-    return int(row["tenant_id"]) if row else None
+    return int(row["tenant"]) if row else None
 
 
 def _state(row: DictRow) -> WorkspaceState:
