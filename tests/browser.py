@@ -59,7 +59,7 @@ class Page:
         self.tools.call("Emulation.setScriptExecutionDisabled", value=not on)
 
     def go(self, path: str) -> None:
-        self.tools.call("Page.navigate", url=path if path.startswith("http") else self.base + path)
+        self.tools.call("Page.navigate", url=path if path.startswith(("http", "about:")) else self.base + path)
         self.settled()
 
     def settled(self) -> None:

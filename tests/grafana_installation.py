@@ -39,11 +39,11 @@ def installation(cluster: Any, folder: Path, **more: Any) -> Iterator[Services]:
     made = build(settings)
     try:
         yield made
-    finally:
         for tenant in made.tenants.list(SYSTEM).items:
             made.tenants.delete(SYSTEM, tenant.serial, confirm=tenant.name)
             for job in ("workspaces.remove-tenant", "stores.remove-tenant"):
                 run(made, job, tenant.serial)
+    finally:
         made.close()
         with psycopg.connect(cluster.superuser, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]

@@ -64,3 +64,14 @@ def why(dashboard_id: UUID) -> None:
     click.echo()
     output.table(["COLUMN", "TYPE", "ROLE", "BECAUSE"],
                  [[one.column, one.type, one.role or "-", one.because] for one in found.matched])
+
+
+@dashboard.command(epilog="Example: belvedere dashboard export 0192c8c3-... > timing.json")
+@click.argument("dashboard_id", metavar="ID", type=click.UUID)
+def export(dashboard_id: UUID) -> None:
+    """Print a dashboard as JSON that any Grafana imports by hand, asking for the data source."""
+    import json
+
+    with services() as built:
+        document = built.templates.export(actor(), dashboard_id)
+    click.echo(json.dumps(document, indent=2))

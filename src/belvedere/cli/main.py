@@ -51,6 +51,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "grafana": Noun("belvedere.cli.grafana:grafana", "The organisation tool of the cost monitor."),
     "store": Noun("belvedere.cli.store:store", "Show stores, their tables and how to connect."),
     "dashboard": Noun("belvedere.cli.dashboard:dashboard", "List dashboards and tell why they look as they do."),
+    "template": Noun("belvedere.cli.template:template", "Bring dashboards of Grafana as templates."),
     "delivery": Noun("belvedere.cli.delivery:delivery", "List messages and send them again."),
     "preview": Noun("belvedere.cli.preview:preview", "List the pictures of a dashboard and take one now."),
     "job": Noun("belvedere.cli.job:job", "Look at the queue and try a job now."),

@@ -27,6 +27,9 @@ _KINDS: Final = {
 _UNITS: Final = {
     "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes",
 }
+_TICKS_APART: Final = 100
+"""Pixels between two labels below vertical bars; moments of runs would cover each other."""
+
 _COLOURS: Final = {"good": "green", "warn": "orange", "bad": "red", "none": "text"}
 
 Document = dict[str, Any]
@@ -162,7 +165,8 @@ class _Ids:
 def _panel(model: Model, panel: Panel, source: Document, number: int, place: Document) -> Document:
     made: Document = {
         "id": number, "type": _KINDS[panel.type], "title": panel.title, "description": panel.description,
-        "gridPos": place, "fieldConfig": {"defaults": _defaults(model, panel), "overrides": []},
+        "gridPos": place,
+        "fieldConfig": {"defaults": _defaults(model, panel), "overrides": list(_overrides(model, panel))},
         "options": _options(panel),
     }
     if panel.query is None:
@@ -213,7 +217,12 @@ def _shown(model: Model, panel: Panel, dialect: Macros) -> sql.Composable:
 
 
 def _tail(model: Model, panel: Panel) -> sql.Composed:
-    """A tile over runs is two points, so that Grafana shows the change by itself."""
+    """End the statement: a tile over runs is two points, so that Grafana shows the change by itself.
+
+    Lists are asked for one row more than is shown, which tells the viewer that there are more; Grafana would show it.
+    """
+    if panel.query and panel.query.kind in {"aggregate", "rows", "compare"}:
+        return write(" LIMIT {}", sql.Literal(panel.query.limit))
     if panel.query and panel.query.kind == "tile" and model.run:
         return write(
             ' CROSS JOIN LATERAL (VALUES (run_previous, previous), (run_last, value)) AS pair("time", figure) '
@@ -226,13 +235,42 @@ def _named(model: Model, role: str) -> str:
     return role if field.part else field.column
 
 
+_MIXED: Final = frozenset({"rows", "compare", "histogram", "profile"})
+"""Kinds of answers whose columns have units of their own, or count things."""
+
+_TIMED: Final = ("slack", "arrival", "required")
+
+
+def _unit(model: Model, unit: str) -> str:
+    unit = model.time_unit if unit == "time" else unit
+    return _UNITS.get(unit, f"suffix: {unit}")
+
+
+def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
+    """Give columns the units that are their own."""
+    query = panel.query
+    if query is None:
+        return
+    named: list[tuple[str, str, int | None]] = []
+    if query.kind == "rows" and panel.unit == "time":
+        named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]
+    elif query.kind not in _MIXED:
+        named = [(one.label, one.unit or panel.unit, one.decimals) for one in query.measures
+                 if one.unit or one.decimals is not None]
+    for name, unit, decimals in named:
+        properties: list[Document] = [{"id": "unit", "value": _unit(model, unit)}]
+        if decimals is not None:
+            properties.append({"id": "decimals", "value": decimals})
+        yield {"matcher": {"id": "byName", "options": name}, "properties": properties}
+
+
 def _defaults(model: Model, panel: Panel) -> Document:
-    unit = model.time_unit if panel.unit == "time" else panel.unit
+    mixed = panel.query is not None and panel.query.kind in _MIXED and panel.type != "bar"
     defaults: Document = {
-        "unit": _UNITS.get(unit, f"suffix: {unit}"), "custom": {},
+        "unit": _unit(model, "" if mixed else panel.unit), "custom": {},
         "color": {"mode": "thresholds" if panel.options.thresholds else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": _steps(panel.options.thresholds)},
-        "noValue": "No rows in this range",
+        "noValue": "\u2013" if panel.type == "table" else "No rows in this range",
     }
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
@@ -256,6 +294,7 @@ def _options(panel: Panel) -> Document:
         return {
             "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
             "stacking": "normal" if panel.options.stacked else "none", "xTickLabelMaxLength": 40,
+            "xTickLabelSpacing": 0 if panel.options.horizontal else _TICKS_APART,
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "single", "sort": "none"},
         }
