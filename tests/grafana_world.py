@@ -25,6 +25,7 @@ from belvedere.stores.model import Store, StoreKind, StoreState, database_name
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
+from belvedere.workspaces.grafana.own import OwnGrafanas
 from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.model import Model
@@ -185,11 +186,17 @@ def make(
         publications=lambda serial: shown.get(serial, []), members=members.of_tenant, **more,
     )
     team = grafana.sharing(shared)
+    own = OwnGrafanas(
+        database=database, credentials=credentials, base=Access("", timeout_s=20.0), stores=stores, options=options,
+        publications=lambda serial: shown.get(serial, []), members=members.of_tenant, **more,
+    )
     workspaces = Workspaces(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
-        grafana=grafana, team=team, tier=tier,
+        grafana=grafana, team=team, own=own.of, tier=tier,
     )
-    moves = Moves(database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces)
+    moves = Moves(
+        database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
+    )
     people = People(history=history, tenants=tenants, members=members, rooms=workspaces)
     return World(
         database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, team, moves, shown

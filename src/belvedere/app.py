@@ -58,8 +58,9 @@ from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
 from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
+from belvedere.workspaces.grafana.own import OwnGrafanas
 from belvedere.workspaces.grafana.shared.model import QueryGateway
-from belvedere.workspaces.grafana.wire import gateway_address, grafana_of, shared_of, tier_of
+from belvedere.workspaces.grafana.wire import base_of, gateway_address, grafana_of, options_of, shared_of, tier_of
 from belvedere.workspaces.moves import Moves
 from belvedere.workspaces.organisations import Organisations
 from belvedere.workspaces.people import People
@@ -206,12 +207,17 @@ def build(settings: Settings) -> Services:
         publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
         members=members.of_tenant,
     )
+    own = OwnGrafanas(
+        database=database, credentials=credentials, base=base_of(settings), stores=stores, options=options_of(settings),
+        publications=lambda serial: dashboards.publications(serial), members=members.of_tenant,  # noqa: PLW0108
+    )
     shared = shared_of(settings, _query_gateway(settings, MemberLinks(identities=identities, members=members)))
     workspaces = Workspaces(
         database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
-        grafana=grafana, team=grafana.sharing(shared) if grafana is not None else None, tier=tier_of(settings),
+        grafana=grafana, team=grafana.sharing(shared) if grafana is not None else None, own=own.of,
+        tier=tier_of(settings),
     )
-    dashboards = Dashboards(
+    dashboards: Dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url
     )
     templates = GrafanaTemplates(
@@ -234,7 +240,9 @@ def build(settings: Settings) -> Services:
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
         tenants=tenants, stores=stores, workspaces=workspaces, identities=identities,
-        moves=Moves(database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces),
+        moves=Moves(
+            database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
+        ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
     )
 

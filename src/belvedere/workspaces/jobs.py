@@ -15,7 +15,7 @@ def jobs(workspaces: Workspaces, people: People, moves: Moves) -> list[Job]:
     return [
         Job(
             name="workspaces.provision",
-            run=lambda key: workspaces.provision(int(key)),
+            run=lambda key: moves.provision(int(key)),
             help="Open or repair a tenant's workspace.",
             most_attempts=20,
             queue=_QUEUE,

@@ -16,7 +16,7 @@ from belvedere.audit.model import History
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Connection, Database, signal
-from belvedere.kernel.errors import Conflict, Later, Rejected
+from belvedere.kernel.errors import Conflict, Later, Rejected, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan, Step
 from belvedere.tenants.model import Tenant
@@ -35,9 +35,11 @@ class Moves:
     """Where tenants look, chosen and changed."""
 
     def __init__(
-        self, *, database: Database, history: History, queue: Queue, tenants: Tenants, rooms: Workspaces
+        self, *, database: Database, history: History, queue: Queue, tenants: Tenants, rooms: Workspaces,
+        is_given: Callable[[int], bool] | None = None,
     ) -> None:
-        """Take what it needs."""
+        """Take what it needs; `is_given` tells whether a tenant was given a Grafana of its own."""
+        self._is_given = is_given
         self._database = database
         self._history = history
         self._queue = queue
@@ -64,6 +66,32 @@ class Moves:
         with self._database.transaction() as connection:
             came_from = store.leaves(connection, serial)
         return (came_from, self._rooms.tier(serial)) if came_from else None
+
+    def provision(self, serial: int) -> None:
+        """Open or repair a tenant's workspace; one that was given a Grafana of its own moves there first.
+
+        Raises:
+            Stuck: its own Grafana cannot be used; the tenant stays where it is, and is repaired there.
+        """
+        trouble: Stuck | None = None
+        try:
+            self._follow(serial)
+        except Stuck as error:
+            trouble = error
+        self._rooms.provision(serial)
+        tenant = self._tenants.find(serial)
+        if trouble is not None and tenant is not None:
+            with self._rooms.noting(self._rooms.of(serial), _place(tenant)):
+                raise trouble
+
+    def _follow(self, serial: int) -> None:
+        tenant = self._tenants.find(serial)
+        if self._is_given is None or tenant is None or tenant.deleting or not self._is_given(serial):
+            return
+        with self._database.transaction() as connection:
+            moves = store.leaves(connection, serial) is not None
+        if not moves and self._rooms.tier(serial) is not Tier.INSTANCE:
+            self.begin(SYSTEM, serial, Tier.INSTANCE)
 
     def plan(self, actor: Actor, serial: int, tier: str) -> Plan[Any]:
         """Say what a move would make and take away. Nothing is changed.

@@ -27,6 +27,7 @@ from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people import store as people_store
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place, Publication, Workspace
+from belvedere.workspaces.sources import SETTLES_S, check_sources
 from belvedere.workspaces.tiers import Tier
 
 _ROOM: Final = "workspaces"
@@ -37,8 +38,6 @@ _FORGETS_S: Final = 11.0
 _ELSEWHERE: Final = frozenset({"organisation", "shared organisation", "mark"})
 """The steps after which dashboards have other addresses."""
 
-_SETTLES_S: Final = 7.0
-"""Grafana keeps a data source's settings for five seconds: before then it tells the health of the old ones."""
 
 
 class Workspaces:
@@ -201,7 +200,12 @@ class Workspaces:
             return
         with self._database.transaction() as connection:
             store.choose_tier(connection, serial, self._tier)
-        workspace, place = self._of(serial), _place(tenant)
+        place = _place(tenant)
+        try:
+            workspace = self._of(serial)
+        except Stuck:
+            with self._tenants.log.room(serial, _ROOM), self._noting(self._choice.viewer, place):
+                raise
         with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), self._noting(workspace, place):
             done: list[str] = []
             for _ in range(_MOST_LOOKS):
@@ -229,13 +233,25 @@ class Workspaces:
         with self._database.transaction() as connection:
             left = store.leaves(connection, serial)
         for tier in dict.fromkeys([*([left] if left else []), self.tier(serial)]):
-            workspace = self._choice.at(tier, serial)
-            with self._alone(workspace, serial), self._noting(workspace, _place(tenant)):
-                self.close_place(workspace, _place(tenant))
+            self._close_tier(tier, tenant)
         with self._database.transaction() as connection:
             store.close_workspace(connection, serial)
             self._queue.emit(connection, "tenant.workspace-removed", str(serial))
         failpoint("workspaces.remove-tenant.after-commit")
+
+    def _close_tier(self, tier: Tier, tenant: Tenant) -> None:
+        try:
+            workspace = self._choice.at(tier, tenant.serial)
+            with self._alone(workspace, tenant.serial), self._noting(workspace, _place(tenant)):
+                self.close_place(workspace, _place(tenant))
+        except Stuck as error:
+            # A Grafana of the tenant's own that lets nobody in must not keep the tenant for ever.
+            if error.problem != "grafana-own":
+                raise
+            with self._history.action(
+                SYSTEM, "workspace.close", tenant.name, tenant=tenant.serial, kind=tier, kept=error.detail
+            ):
+                pass
 
     def close_place(self, workspace: Workspace, place: Place, room: str = _ROOM) -> None:
         """Take away what is ours of a tenant in one workspace, under the caller's lock; what is not ours stays."""
@@ -261,29 +277,8 @@ class Workspaces:
                 self._queue.enqueue(connection, "workspaces.provision", str(serial), in_s=number * 0.05)
 
     def check_sources(self, key: str) -> None:
-        """Ask Grafana whether a tenant's databases answer, some seconds after a change; write a sick one once more.
-
-        Raises:
-            Stuck: it does not answer with what was written twice.
-        """
-        serial, _, again = key.partition(":")
-        tenant = self._tenants.find(int(serial))
-        workspace = self._of(int(serial)) if tenant else None
-        if tenant is None or tenant.deleting or not isinstance(workspace, GrafanaWorkspace):
-            return
-        place = _place(tenant)
-        with self._alone(workspace, tenant.serial), self._noting(workspace, place):
-            sick = workspace.sick_sources(place)
-            if sick and again:
-                names = "; ".join(f"{name}: {said}" for name, said in sick)
-                message = f"Grafana does not reach the tenant's databases ({names})."
-                hint = "Let Grafana reach PostgreSQL: see BELVEDERE_GRAFANA_STORE_ADDRESS."
-                raise Stuck(message, hint=hint, code="grafana-source")
-            for name, _said in sick:
-                workspace.renew_source(place, name)
-            if sick:
-                with self._database.transaction() as connection:
-                    self._queue.enqueue(connection, "workspaces.check-sources", f"{serial}:again", in_s=_SETTLES_S)
+        """Ask Grafana whether a tenant's databases answer, some seconds after a change; see `sources.py`."""
+        check_sources(self, key, database=self._database, queue=self._queue, tenants=self._tenants)
 
     def publish(self, serial: int, publication: Publication) -> str:
         """Show a dashboard and return its address.
@@ -323,6 +318,10 @@ class Workspaces:
     def of(self, serial: int) -> Workspace:
         """Return the implementation that a tenant's workspace has, for the room's other services."""
         return self._of(serial)
+
+    def noting(self, workspace: Workspace, place: Place) -> AbstractContextManager[None]:
+        """Write down for the pages how the block went, for the room's other services."""
+        return self._noting(workspace, place)
 
     def alone(self, workspace: Workspace, serial: int) -> AbstractContextManager[None]:
         """Hold a tenant's lock over all processes, for the room's other services.
@@ -387,7 +386,7 @@ class Workspaces:
             if people_store.anybody_leaves(connection, serial):
                 self._queue.enqueue(connection, "workspaces.look-after-members", str(serial), in_s=_FORGETS_S)
             if any(key.startswith("source:") for key in done):
-                self._queue.enqueue(connection, "workspaces.check-sources", str(serial), in_s=_SETTLES_S)
+                self._queue.enqueue(connection, "workspaces.check-sources", str(serial), in_s=SETTLES_S)
             failpoint("workspaces.opened.before-commit")
 
 

@@ -86,6 +86,16 @@ def organisations(connection: Connection, tenant: int, url: str) -> frozenset[in
     return frozenset(row["organisation"] for row in found if row["organisation"])
 
 
+def stands_in(connection: Connection, url: str, organisation: int, seat: Seat) -> bool:
+    """Tell whether another place than this one stands in an organisation of a Grafana, of whatever tenant."""
+    row = one(
+        connection,
+        "SELECT 1 FROM grafana_workspace WHERE url = %s AND organisation = %s AND (tenant_id, tier) <> (%s, %s) "
+        "LIMIT 1", [url, organisation, *seat],
+    )
+    return row is not None
+
+
 def account_number(connection: Connection, tenant: int, url: str, login: str) -> int:
     """Return the number of the tenant's default user in a Grafana, by whichever place of it; 0 when none is known."""
     row = one(

@@ -1,5 +1,7 @@
 """From the installation's settings to the Grafana of its tenants, if it has one."""
 
+from dataclasses import replace
+
 from belvedere.credentials.service import Credentials
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Rejected
@@ -41,14 +43,21 @@ def grafana_of(
     """Make the workspace that the settings ask for; None without a Grafana. Nothing is called yet."""
     if not is_set(settings):
         return None
-    access = Access(
-        url=settings.grafana_url.rstrip("/"), user=settings.grafana_user, password=settings.grafana_password,
-        ca_file=str(settings.path(settings.grafana_ca_file)) if settings.grafana_ca_file else "",
-        timeout_s=settings.grafana_timeout_s, workers=max(1, settings.grafana_workers),
+    access = replace(
+        base_of(settings), url=settings.grafana_url.rstrip("/"), user=settings.grafana_user,
+        password=settings.grafana_password,
     )
     return GrafanaWorkspace(
         access=access, database=database, credentials=credentials, stores=stores, options=options_of(settings),
         publications=publications, members=members,
+    )
+
+
+def base_of(settings: Settings) -> Access:
+    """Return how any Grafana is reached, without an address and a login."""
+    return Access(
+        url="", ca_file=str(settings.path(settings.grafana_ca_file)) if settings.grafana_ca_file else "",
+        timeout_s=settings.grafana_timeout_s, workers=max(1, settings.grafana_workers),
     )
 
 

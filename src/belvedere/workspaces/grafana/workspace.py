@@ -132,9 +132,6 @@ class GrafanaWorkspace:
             return removal(desired, seen, records)
         if seen.taken:
             raise taken(seen.taken, "organisation")
-        if seen.organisation is None and not desired.owns and not desired.shared:
-            message = "The tenant's own Grafana does not say which organisation its login belongs to."
-            raise Stuck(message, code="grafana-own")
         if seen.organisation is None and desired.number:
             message = f"Grafana has no organisation {desired.number} for tenants to share."
             raise Stuck(message, code="grafana-shared", hint="Set BELVEDERE_GRAFANA_SHARED to one that is there.")
@@ -316,10 +313,11 @@ class GrafanaWorkspace:
     def sick_sources(self, place: Place) -> list[tuple[str, str]]:
         """Return the data sources whose database does not answer to Grafana, with its sentence.
 
-        A data source that was changed less than 6 s ago answers by its old settings: ask later.
+        A data source that was changed less than 6 s ago answers by its old settings: ask later. The gateway answers
+        none but the tenant's people, so of its data sources nothing can be said.
         """
         known, records = self._on_record(place)
-        if known is None or not known.organisation:
+        if known is None or not known.organisation or self._gateway is not None:
             return []
         sick = []
         for (kind, key), record in records.items():
