@@ -71,6 +71,11 @@ class Application:
                 answer = await self._in_thread(self._gateway.answer, caller, asked)
                 if answer.rest is None:
                     await _reply(send, 200, answer.first)
+                elif answer.whole:
+                    try:
+                        await _reply(send, 200, answer.first)
+                    finally:
+                        await self._in_thread(answer.rest.close)
                 else:
                     await self._stream(send, answer.first, answer.rest)
         except BelvedereError as error:

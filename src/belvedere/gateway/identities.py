@@ -37,7 +37,8 @@ class LinkedIdentities:
 
     def of_subject(self, subject: str) -> tuple[Sight, ...]:
         """Return the stores that a subject may see now; of tenants switched off or being deleted there are none."""
-        with self._database.transaction() as connection:
+        # One statement needs no BEGIN and COMMIT around it, which every query of every panel would wait for.
+        with self._database.pooled_session() as connection:
             found = store.of_subject(connection, subject)
         return tuple(
             Sight(row["tenant_id"], row["member"], row["login"], row["store"], row["kind"], row["database"])

@@ -45,6 +45,8 @@ class Answer:
 
     first: bytes
     rest: Generator[bytes] | None = None
+    whole: bool = False
+    """Whether `first` is all, and `rest` is only to be closed."""
 
 
 class Gateway:
@@ -175,7 +177,7 @@ class Gateway:
                         return
                 if not begun:
                     yield sent.piece([], laid, first=True)
-                yield _ending("", begun=True)
+                yield _Last(_ending("", begun=True))
         except psycopg.Error as error:
             if postgres.is_refused(error):
                 self._refused(caller.actor, asked, postgres.words(error))
@@ -186,6 +188,10 @@ class Gateway:
             if not begun:
                 raise
             yield _ending(error.detail, begun=begun)
+
+
+class _Last(bytes):
+    """The last piece of an answer: after it the session is only cleaned up, which nobody needs to wait for."""
 
 
 class _Sent:
@@ -240,6 +246,8 @@ def _primed(pieces: Generator[bytes]) -> Answer:
     first = b""
     for piece in pieces:
         first += piece
+        if isinstance(piece, _Last):
+            return Answer(first, pieces, whole=True)
         if len(first) >= _SMALL:
             return Answer(first, pieces)
     return Answer(first)

@@ -189,12 +189,13 @@ def _begin(connection: Connection, timeout_s: float) -> None:
     """Begin the transaction and say everything again: DISCARD ALL goes back to the session's start, this is surer."""
     connection.autocommit = False
     connection.read_only = True
-    connection.execute(
-        "SELECT set_config('search_path', 'pg_catalog', true), set_config('statement_timeout', %s, true), "
-        "set_config('lock_timeout', '2s', true), set_config('TimeZone', 'UTC', true), "
-        "set_config('idle_in_transaction_session_timeout', '30s', true), set_config('row_security', 'on', true)",
-        [f"{round(timeout_s * 1000)}ms"],
-    )
+    with connection.pipeline():  # BEGIN goes along
+        connection.execute(
+            "SELECT set_config('search_path', 'pg_catalog', true), set_config('statement_timeout', %s, true), "
+            "set_config('lock_timeout', '2s', true), set_config('TimeZone', 'UTC', true), "
+            "set_config('idle_in_transaction_session_timeout', '30s', true), set_config('row_security', 'on', true)",
+            [f"{round(timeout_s * 1000)}ms"],
+        )
 
 
 def _end(connection: Connection, door: Door, ended: threading.Event) -> None:
