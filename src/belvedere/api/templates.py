@@ -7,7 +7,7 @@ import msgspec
 
 from belvedere.api.model import Answer, Call, NoQuery, Route
 from belvedere.api.parts import uuid_of
-from belvedere.dashboards.template_store import OwnTemplate
+from belvedere.dashboards.own.store import OwnTemplate
 
 
 class TemplateView(msgspec.Struct, frozen=True):

@@ -10,16 +10,16 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from belvedere.audit.model import History
-from belvedere.dashboards import grafana_json, store, template_store
+from belvedere.dashboards import grafana_json, store
 from belvedere.dashboards.model import Dashboard
+from belvedere.dashboards.own import store as own_store
+from belvedere.dashboards.own.store import OwnTemplate
 from belvedere.dashboards.template import find
-from belvedere.dashboards.template_store import OwnTemplate
 from belvedere.dashboards.to_grafana import Document, to_grafana
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Connection, Database
 from belvedere.kernel.errors import NotFound, Rejected
-from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
 from belvedere.workspaces.model import Model
 from belvedere.workspaces.port import Publication
@@ -64,7 +64,7 @@ class GrafanaTemplates:
         """Return the templates that were brought in, by name."""
         actor.must(Role.OPERATOR)
         with self._database.transaction() as connection:
-            return template_store.listed(connection)
+            return own_store.listed(connection)
 
     def bring(self, actor: Actor, data: bytes, *, name: str = "", stands_for: str = "") -> OwnTemplate:
         """Keep an export of Grafana as a template, or a new version of the one of that name.
@@ -86,8 +86,8 @@ class GrafanaTemplates:
         actor.must(Role.OPERATOR)
         with self._history.action(actor, "template.remove", name[:60]), self._database.transaction() as connection:
             found = self._named(connection, name)
-            tenants = template_store.users(connection, found.id, found.stands_for)
-            template_store.remove(connection, found.id)
+            tenants = own_store.users(connection, found.id, found.stands_for)
+            own_store.remove(connection, found.id)
             self._redraw(connection, tenants)
 
     def choose(self, actor: Actor, dashboard_id: UUID | str, name: str) -> None:
@@ -99,7 +99,7 @@ class GrafanaTemplates:
             self._database.transaction() as connection,
         ):
             found = self._named(connection, name).id if name else None
-            template_store.choose(connection, shown.tenant_id, shown.id, found)
+            own_store.choose(connection, shown.tenant_id, shown.id, found)
             self._redraw(connection, [shown.tenant_id])
 
     def take_theirs(
@@ -116,7 +116,6 @@ class GrafanaTemplates:
         theirs = self._workspaces.grafana_document(shown.tenant_id, shown.id)
         template = grafana_json.check(grafana_json.generalised(theirs, self._model(shown.id)))
         made = self._keep(actor, template, name, stands_for)
-        failpoint("templates.take-theirs.kept")
         self.choose(actor, shown.id, made.name)
         # What stands there is what is wanted now, so that writing ours again loses nothing.
         self._workspaces.resolve(actor, shown.tenant_id, shown.id, ours=True)
@@ -126,7 +125,7 @@ class GrafanaTemplates:
         """Hand out a dashboard in the form that any Grafana imports by hand."""
         shown = self._dashboards.get(actor, dashboard_id)
         with self._database.transaction() as connection:
-            form = template_store.drawn_by(connection, shown.tenant_id)
+            form = own_store.drawn_by(connection, shown.tenant_id)
         model = self._model(shown.id)
         document = _form_of(form, shown.id, model)
         template = grafana_json.check(document) if document else None
@@ -147,15 +146,14 @@ class GrafanaTemplates:
             self._history.action(actor, "template.import", name, panels=template.panels, stands_for=stands_for),
             self._database.transaction() as connection,
         ):
-            made = template_store.put(
+            made = own_store.put(
                 connection, new_id(), name=name, title=template.title, document=template.document,
                 stands_for=stands_for, by=actor.name)
-            self._redraw(connection, template_store.users(connection, made, stands_for))
-            failpoint("templates.import.before-commit")
+            self._redraw(connection, own_store.users(connection, made, stands_for))
             return self._named(connection, name)
 
     def _named(self, connection: Connection, name: str) -> OwnTemplate:
-        found = template_store.get(connection, name)
+        found = own_store.get(connection, name)
         if found is None:
             message = f"There is no template `{name[:60]}` that was brought in."
             raise NotFound(message)
@@ -185,7 +183,7 @@ def publications(
     connection: Connection, tenant: int, found: Sequence[tuple[UUID, UUID, Model]]
 ) -> list[Publication]:
     """Write dashboards of one tenant in both forms. A store's id stands for its data source, which Grafana names."""
-    forms = template_store.drawn_by(connection, tenant)
+    forms = own_store.drawn_by(connection, tenant)
     made = []
     for dashboard_id, store_id, model in found:
         form = _form_of(forms, dashboard_id, model)
