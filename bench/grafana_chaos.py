@@ -2,7 +2,9 @@
 
 Two runs on two new Grafanas: one undisturbed, one in which ten times a runner or Grafana itself is killed (SIGKILL) and
 started again. Everything that stands in both at the end is exported and compared: organisations, users, data sources,
-folders, dashboards, service accounts, permissions. Numbers and versions that Grafana gives are left out.
+folders, dashboards, service accounts, permissions. Numbers and versions that Grafana gives are left out, and so is the
+permission that Grafana writes down, in a second transaction, for the administrator who made a folder or dashboard: it
+is lacking when Grafana was killed in between, and an Admin of the organisation may do all of it anyway.
 
 BELVEDERE_TEST_GRAFANA_START names a program that starts a Grafana and returns when it answers:
 `PROGRAM PORT FOLDER`, with the admin `admin`/`admin`, its data and a file `pid` in FOLDER. Without it nothing is run.
@@ -49,6 +51,7 @@ TENANTS = int(os.environ.get("BELVEDERE_CHAOS_TENANTS", "50"))
 KILLS = 10
 RUNNERS = 2
 LONGEST_S = 900.0
+MAKER = "admin"
 INSTALLATION = "00000000-0000-4000-8000-00000000c4a0"
 
 
@@ -256,12 +259,12 @@ def content(get: Callable[..., Any], one: dict[str, Any], number: int) -> dict[s
     """Return what a folder or dashboard holds and who may do what with it."""
     if one["type"] == "dash-folder":
         rights = get(f"/api/folders/{one['uid']}/permissions", number)
-        return {"rights": sorted(map(right, rights))}
+        return {"rights": sorted(right(one) for one in rights if one.get("userLogin") != MAKER)}
     whole = get(f"/api/dashboards/uid/{one['uid']}", number)
     rights = get(f"/api/dashboards/uid/{one['uid']}/permissions", number)
     return {
         "document": plain(whole["dashboard"]), "folder": whole["meta"]["folderUid"],
-        "rights": sorted(map(right, rights)),
+        "rights": sorted(right(one) for one in rights if one.get("userLogin") != MAKER),
     }
 
 
