@@ -75,6 +75,20 @@ def _tenants(services: Services, actor: Actor) -> Iterator[Need]:
             )
 
 
+def _choices(services: Services, actor: Actor) -> Iterator[Need]:
+    if actor.tenant is None:
+        states = [one.state for one in services.drift.list(actor, limit=_MOST_EACH).items]
+    else:
+        states = [services.drift.state(actor, actor.tenant)]
+    for state in states:
+        if state.by_hand:
+            yield Need(
+                "warn", f"{state.name}: {plural(state.by_hand, 'dashboard')} changed in Grafana by hand",
+                "Nothing is written over until somebody chooses between theirs and ours.", "Choose",
+                f"/tenants/{state.slug}/workspace#by-hand",
+            )
+
+
 def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
     above = "" if actor.tenant is None else f"/tenants/{services.tenants.get(actor, actor.tenant).slug}"
     failed = services.notifications.list(actor, state="failed", limit=_MOST_EACH)
@@ -140,6 +154,7 @@ def _history(services: Services, _actor: Actor) -> Iterator[Need]:
 _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
     ("The queue", _runners),
     ("Tenants", _tenants),
+    ("Workspaces", _choices),
     ("Deliveries", _deliveries),
     ("Previews", _camera),
     ("Operators", _password),
@@ -148,6 +163,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...
 
 _MEMBER_LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
     ("The tenant", _tenants),
+    ("The workspace", _choices),
     ("Deliveries", _deliveries),
     ("Your account", _own_password),
 )

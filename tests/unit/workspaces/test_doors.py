@@ -310,6 +310,7 @@ def test_the_pages_tell_what_differs_offer_the_choices_and_live_on_without_grafa
     part = settled.get(page, HX_Request="true", HX_Target="by-hand")
     assert part.text.lstrip().startswith('<section id="by-hand"')
     assert "1 workspace differs" in settled.get("/drift").text
+    assert "1 dashboard changed in Grafana by hand" in settled.get("/").text
     path = f"{page}/dashboards/{settled.dashboard}"
     assert settled.post(path, choice="burn").status_code == 400
     settled.server.down = True

@@ -61,7 +61,7 @@ def found(connection: Connection, tenant: int, plan: Plan[Any]) -> None:
         put(connection, tenant, step.key, sign=step.sign, title=step.title, target=step.target, changes=step.changes)
     settle(connection, tenant, [step.key for step in plan.steps])
     if plan:
-        signal(connection, f"tenant.{tenant}", TOPIC)
+        signal(connection, f"tenant.{tenant}", TOPIC, "attention")
 
 
 def put(
@@ -90,7 +90,7 @@ def settle(connection: Connection, tenant: int, but: Sequence[str] = ()) -> None
         "DELETE FROM workspace_difference WHERE tenant_id = %s AND settled_at < now() - interval '7 days'", [tenant]
     )
     if done:
-        signal(connection, f"tenant.{tenant}", TOPIC)
+        signal(connection, f"tenant.{tenant}", TOPIC, "attention")
 
 
 def is_unexplained(connection: Connection, tenant: int) -> bool:
