@@ -27,7 +27,7 @@ _KINDS: Final = {
 _UNITS: Final = {
     "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes",
 }
-_TICKS_APART: Final = 100
+_TICKS_APART: Final = 180
 """Pixels between two labels below vertical bars; moments of runs would cover each other."""
 
 _COLOURS: Final = {"good": "green", "warn": "orange", "bad": "red", "none": "text"}
@@ -251,6 +251,9 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     query = panel.query
     if query is None:
         return
+    if panel.type in ("bar", "histogram"):
+        # Grafana writes the text of an empty value for each label that it leaves out below the bars.
+        yield {"matcher": {"id": "byType", "options": "string"}, "properties": [{"id": "noValue", "value": " "}]}
     named: list[tuple[str, str, int | None]] = []
     if query.kind == "rows" and panel.unit == "time":
         named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]

@@ -162,3 +162,17 @@ def test_a_tile_over_runs_is_two_points_so_that_grafana_shows_the_change(tenant_
 def test_no_two_tables_share_a_title() -> None:
     titles = {document(name, PATHS)["title"] for name in ("p", "p_csv", "P")}
     assert len(titles) == 3
+
+
+def test_columns_have_the_units_that_are_their_own() -> None:
+    panels = {panel["title"]: panel.get("fieldConfig", {}) for panel in document("p", PATHS)["panels"]}
+    worst = panels["Worst paths"]
+    assert worst["defaults"]["unit"] == "none"
+    [slack] = [one for one in worst["overrides"] if one["matcher"]["options"] == "slack_ns"]
+    assert slack["properties"] == [{"id": "unit", "value": "ns"}]
+    assert panels["Paths by slack"]["defaults"]["unit"] == "none"
+
+
+def test_lists_end_where_the_viewer_ends_them() -> None:
+    [worst] = [panel for panel in document("p", PATHS)["panels"] if panel["title"] == "Worst paths"]
+    assert re.search(r"LIMIT (\d+)\)? AS answer LIMIT (\d+)$", worst["targets"][0]["rawSql"])
