@@ -156,10 +156,12 @@ class Credentials:
 
     def would_provide(self, connection: Connection, serial: int, key: str, value: Secret) -> bool:
         """Tell whether `provide` would change anything."""
-        row = store.head(connection, serial, fold(key))
-        if row is not None and (row["source"] != "belvedere" or row["deleted_at"] is not None):
+        row = store.current(connection, serial, fold(key))
+        if row is None:
+            return store.head(connection, serial, fold(key)) is None
+        if row["source"] != "belvedere":
             return False
-        return self.read_in(connection, serial, key) != value
+        return self._vault.open(bytes(row["sealed"]), tenant=serial, key=fold(key), version=row["version"]) != value
 
     def keep(self, connection: Connection, serial: int, key: str, value: Secret) -> None:
         """Seal a secret that only Belvedere uses: `read` gives it, nothing lists or reveals it.
