@@ -183,9 +183,7 @@ def build(settings: Settings) -> Services:
     database = Database(
         control_url(settings), size=settings.pool_size, timeout_s=settings.pool_timeout_s, idle_s=settings.pool_idle_s
     ).open()
-    history = FileHistory(
-        settings.path("history"), anchors=DatabaseAnchors(database), known_secrets=settings.secrets()
-    )
+    history = FileHistory(settings.path("history"), anchors=DatabaseAnchors(database), known_secrets=settings.secrets())
     queue = JobQueue(database, REACTIONS, history)
     accounts = Accounts(database=database, history=history)
     sessions = Sessions(database=database, history=history, idle_hours=settings.session_hours)
@@ -229,13 +227,8 @@ def build(settings: Settings) -> Services:
         read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
         slack_token=settings.slack_bot_token, slack_channel=settings.slack_channel_id,
     )
-    capture_tokens = CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30)
-    previews = Previews(
-        database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
-        pictures=Pictures(settings.path(settings.capture_dir)), sights=_sights(settings, capture_tokens, workspaces),
-        slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
-        tokens=capture_tokens, subjects=subjects(dashboards),
-    )
+    previews = _previews(settings, database=database, queue=queue, history=history, notifications=notifications,
+                         workspaces=workspaces, dashboards=dashboards)
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
@@ -255,10 +248,20 @@ def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | Non
     return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, uncarried, links)
 
 
-def _sights(settings: Settings, tokens: CaptureTokens, passes: Workspaces) -> Sights:
-    return Sights(
-        tokens=tokens, portal_url=settings.inner_url, passes=passes, theme=settings.capture_theme,
+def _previews(
+    settings: Settings, *, database: Database, queue: JobQueue, history: FileHistory, notifications: Notifications,
+    workspaces: Workspaces, dashboards: Dashboards,
+) -> Previews:
+    tokens = CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30)
+    sights = Sights(
+        tokens=tokens, portal_url=settings.inner_url, passes=workspaces, theme=settings.capture_theme,
         capture_s=settings.capture_timeout_ms / 1000,
+    )
+    return Previews(
+        database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
+        pictures=Pictures(settings.path(settings.capture_dir)), sights=sights,
+        slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
+        tokens=tokens, subjects=subjects(dashboards),
     )
 
 
