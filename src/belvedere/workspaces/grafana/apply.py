@@ -150,6 +150,8 @@ class Hands:
             self._grafana.ask(requests.mark_organisation(number, desired.mark))
             failpoint("workspaces.grafana.organisation-marked")
         with self._database.transaction() as connection:
+            if desired.shared:
+                store.found_shared(connection, self._grafana.url, desired.organisation, number)
             store.found(connection, self._seat, self._grafana.url, desired.organisation, number)
         self._at = number
 

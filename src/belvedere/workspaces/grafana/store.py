@@ -74,7 +74,9 @@ def unask_shared(connection: Connection, url: str) -> None:
 def found_shared(connection: Connection, url: str, name: str, organisation: int) -> None:
     """Write down which organisation tenants share."""
     connection.execute(
-        "UPDATE grafana_shared SET organisation_name = %s, organisation = %s WHERE url = %s", [name, organisation, url]
+        "INSERT INTO grafana_shared (url, organisation_name, organisation) VALUES (%s, %s, %s) ON CONFLICT (url) DO "
+        "UPDATE SET organisation_name = excluded.organisation_name, organisation = excluded.organisation",
+        [url, name, organisation],
     )
 
 
