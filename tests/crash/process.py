@@ -16,7 +16,7 @@ from belvedere.kernel.settings import load
 from belvedere.node.database import prepare
 from belvedere.node.home import Home
 
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 class World:

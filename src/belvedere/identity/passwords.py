@@ -1,5 +1,7 @@
 """Passwords: what makes one acceptable, and how it is kept (argon2id). No I/O but random bytes."""
 
+import secrets
+from base64 import b64encode
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -13,16 +15,18 @@ SHORTEST: Final = 12
 LONGEST: Final = 200
 _FEWEST_DIFFERENT: Final = 5
 _AT_ONCE: Final = 2
+COST = argon2.profiles.RFC_9106_LOW_MEMORY
+"""What one hash costs: RFC 9106's second recommendation (argon2id, 64 MiB, 3 passes, 4 lanes)."""
 
 
 class Passwords:
     """Hashes and checks. At most two at a time: each takes 64 MiB, and a flood of sign-ins must not take it all."""
 
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
-        """Take a hasher; by default RFC 9106's second recommendation (argon2id, 64 MiB, 3 passes, 4 lanes)."""
-        self._hasher = hasher or argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+        """Take a hasher; by default one of `COST`."""
+        self._hasher = hasher or argon2.PasswordHasher.from_parameters(COST)
         self._turn = BoundedSemaphore(_AT_ONCE)
-        self._nobody = self._hasher.hash(opaque(24))
+        self._nobody = _of_nothing(self._hasher)
 
     def hash(self, password: Secret) -> str:
         """Return what is kept of a password."""
@@ -43,6 +47,15 @@ class Passwords:
     def is_outdated(self, kept: str) -> bool:
         """Tell whether a kept hash was made with weaker parameters than today's."""
         return self._hasher.check_needs_rehash(kept)
+
+
+def _of_nothing(hasher: argon2.PasswordHasher) -> str:
+    """Write a hash that belongs to no password: to check one against it takes as long as against a real one."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).rstrip(b"=").decode() for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
 def acceptable(password: Secret, name: str, *, field: str = "password") -> None:
