@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import argon2
 import psycopg
 import pytest
 
+from belvedere.identity import passwords
 from belvedere.kernel.db import Database
 from belvedere.kernel.migrate import migrate
 from belvedere.kernel.secret import Secret
@@ -92,6 +94,14 @@ class Cluster:
     def stop(self) -> None:
         # Nothing of it is kept, so it need not be left clean.
         end(self.process, by=signal.SIGQUIT, patience_s=20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash at the least cost, where half of a page test's time went. Programs that tests start hash at the full one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "COST", argon2.profiles.CHEAPEST)
+        yield
 
 
 @pytest.fixture(scope="session")

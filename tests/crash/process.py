@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from belvedere.app import Services, build
+from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.logging import configure
 from belvedere.kernel.settings import load
 from belvedere.node.database import prepare
 from belvedere.node.home import Home
 
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 class World:
@@ -30,9 +31,14 @@ class World:
         """Return the first truthy answer."""
         deadline = time.monotonic() + PATIENCE_S
         while not (answer := condition()):
-            assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
+            assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}\n{self._jobs()}"
             time.sleep(0.05)
         return answer
+
+    def _jobs(self) -> str:
+        """Show the queue, for whoever has to find out what it waited for."""
+        jobs = self.services.queue.list(SYSTEM, limit=40).items
+        return "\n".join(f"{job.id} {job.name} {job.key} {job.state} {job.error}" for job in jobs)
 
     def once(self, deed: str, act: Callable[[], object]) -> None:
         """Do something that no reconciler does again, unless an earlier run has done it."""

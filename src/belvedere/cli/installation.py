@@ -190,10 +190,10 @@ def jobs() -> None:
     settings = _part("jobs")
     from belvedere.app import build
     from belvedere.jobs.runner import run
+    from belvedere.node.stopping import on_stop
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_stop(stop.set)
     services = build(settings)
     try:
         watcher = threading.Thread(target=services.watcher().run, args=(stop,), name="watcher", daemon=True)

@@ -1,12 +1,11 @@
 """Passwords: what makes one acceptable, and how it is kept (argon2id). No I/O but random bytes."""
 
+import secrets
 from base64 import b64encode
-from secrets import token_bytes
 from threading import BoundedSemaphore
 from typing import Final
 
 import argon2
-from argon2.low_level import ARGON2_VERSION
 
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.ids import opaque
@@ -16,16 +15,18 @@ SHORTEST: Final = 12
 LONGEST: Final = 200
 _FEWEST_DIFFERENT: Final = 5
 _AT_ONCE: Final = 2
+COST = argon2.profiles.RFC_9106_LOW_MEMORY
+"""What one hash costs: RFC 9106's second recommendation (argon2id, 64 MiB, 3 passes, 4 lanes)."""
 
 
 class Passwords:
     """Hashes and checks. At most two at a time: each takes 64 MiB, and a flood of sign-ins must not take it all."""
 
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
-        """Take a hasher; by default RFC 9106's second recommendation (argon2id, 64 MiB, 3 passes, 4 lanes)."""
-        self._hasher = hasher or argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+        """Take a hasher; by default one of `COST`."""
+        self._hasher = hasher or argon2.PasswordHasher.from_parameters(COST)
         self._turn = BoundedSemaphore(_AT_ONCE)
-        self._nobody = _nobodys(self._hasher)
+        self._nobody = _of_nothing(self._hasher)
 
     def hash(self, password: Secret) -> str:
         """Return what is kept of a password."""
@@ -48,14 +49,13 @@ class Passwords:
         return self._hasher.check_needs_rehash(kept)
 
 
-def _nobodys(hasher: argon2.PasswordHasher) -> str:
-    """Return what looks like a kept password and is none's: checking it takes as long, making it takes no time.
-
-    Every process of the command line makes some of these at its start.
-    """
-    salt, tag = (b64encode(token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len))
+def _of_nothing(hasher: argon2.PasswordHasher) -> str:
+    """Write a hash that belongs to no password: to check one against it takes as long as against a real one."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).rstrip(b"=").decode() for length in (hasher.salt_len, hasher.hash_len)
+    )
     costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
-    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${costs}${salt}${tag}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
 def acceptable(password: Secret, name: str, *, field: str = "password") -> None:

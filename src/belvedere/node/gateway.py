@@ -6,6 +6,7 @@ Granian's worker imports `application` from here. What is not here: what is serv
 from typing import TYPE_CHECKING
 
 from belvedere.kernel.settings import Settings, load
+from belvedere.node import serving
 
 if TYPE_CHECKING:
     from belvedere.gateway.asgi import Application
@@ -13,23 +14,7 @@ if TYPE_CHECKING:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop by SIGTERM or Ctrl-C."""
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-
-    Granian(
-        "belvedere.node.gateway:application",
-        factory=True,
-        address=settings.gateway_host,
-        port=settings.gateway_port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        websockets=False,
-        log_level=LogLevels.warning,
-        log_access=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=5,
-    ).serve()
+    serving.serve("belvedere.node.gateway:application", settings.gateway_host, settings.gateway_port, factory=True)
 
 
 def application() -> "Application":

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import argon2
 import pytest
 
 from belvedere.audit.service import FileHistory
 from belvedere.identity.accounts import Accounts
 from belvedere.identity.flash import Flashes
 from belvedere.identity.model import Operator
-from belvedere.identity.passwords import Passwords
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
 from belvedere.kernel.actor import SYSTEM, Actor, Role
@@ -48,8 +46,7 @@ def history(tmp_path: Path) -> Iterator[FileHistory]:
 
 @pytest.fixture
 def accounts(database: Database, history: FileHistory, clock: Clock) -> Accounts:
-    quick = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    return Accounts(database=database, history=history, now=clock, passwords=quick)
+    return Accounts(database=database, history=history, now=clock)
 
 
 @pytest.fixture

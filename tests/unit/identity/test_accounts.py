@@ -3,12 +3,13 @@
 import threading
 from dataclasses import replace
 
+import argon2
 import pytest
 
 from belvedere.audit.service import FileHistory
 from belvedere.identity.accounts import FIRST_NAME, Accounts
 from belvedere.identity.model import ONE_SIGN_IN, Operator
-from belvedere.identity.passwords import Passwords, generated
+from belvedere.identity.passwords import COST, Passwords, generated
 from belvedere.identity.sessions import Sessions
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Database
@@ -222,13 +223,16 @@ def test_kept_passwords_are_argon2id_and_nothing_else(accounts: Accounts, alice:
     with database.transaction() as connection:
         [row] = connection.execute("SELECT password_hash FROM operator").fetchall()
     assert row["password_hash"].startswith("$argon2id$")
-    assert Passwords().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    at_full_cost = Passwords(argon2.PasswordHasher.from_parameters(COST))
+    assert at_full_cost.hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert not at_full_cost.matches(None, PASSWORD)
 
 
 def test_a_hash_of_weaker_parameters_is_renewed_at_sign_in(
     accounts: Accounts, alice: Operator, database: Database, history: FileHistory, clock
 ) -> None:
-    Accounts(database=database, history=history, now=clock).sign_in("alice", PASSWORD, "")
+    dearer = Passwords(argon2.PasswordHasher.from_parameters(COST))
+    Accounts(database=database, history=history, now=clock, passwords=dearer).sign_in("alice", PASSWORD, "")
     with database.transaction() as connection:
         [row] = connection.execute("SELECT password_hash FROM operator").fetchall()
     assert "m=65536" in row["password_hash"]

@@ -80,6 +80,8 @@ JOBS = [
 
 if __name__ == "__main__":
     rescue.MOST_RESCUES = 3  # type: ignore[misc]  # five deaths take a test half a minute
+    if NAME == "woken":
+        runner._POLL_S = 60.0  # type: ignore[misc]  # it starts jobs because it is told, not because it looks
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = Database(Secret(URL), size=6).open()

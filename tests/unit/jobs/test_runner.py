@@ -70,15 +70,13 @@ def stage(database: Database, tmp_path: Path) -> Iterator[Stage]:
         process.wait(10)
 
 
-def test_a_job_starts_soon_after_its_commit(stage: Stage) -> None:
-    stage.runner()
+def test_a_job_starts_because_of_its_commit_and_waits_for_no_look(stage: Stage) -> None:
+    stage.runner("woken")
     until(lambda: stage.queue.overview(SYSTEM).runners)
     stage.ask("test.short", "warm")
     until(lambda: stage.lines("end", "warm"))
-    asked = time.monotonic()
     stage.ask("test.short", "a")
     until(lambda: stage.lines("begin", "a"))
-    assert float(stage.lines("begin", "a")[0][0]) - asked < 0.3
     until(lambda: stage.job("a").state == "succeeded")
 
 

@@ -59,6 +59,8 @@ def test_a_life_of_an_installation(shell: Any) -> None:
     shell.ok("down")
     assert state(shell)["state"] == "stopped"
     assert "password" not in shell.ok("up", "--detach")
+    kill_the_supervisor(shell)
+    assert "first page ready" in shell.ok("up", "--detach")
     shell.ok("down")
 
 
@@ -74,14 +76,13 @@ def kill_each_part(shell: Any) -> None:
     until(lambda: httpx2.get(f"http://127.0.0.1:{shell.port}/health").status_code == 200, "the portal is well")
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing_behind(shell: Any) -> None:
-    shell.ok("up", "--detach")
+def kill_the_supervisor(shell: Any) -> None:
+    """Nothing is left behind by one that is killed."""
     now = state(shell)
     pids = [now["pid"], *(part["pid"] for part in now["parts"])]
     os.kill(now["pid"], signal.SIGKILL)
     until(lambda: not any(alive(pid) for pid in pids), "every process has ended")
     assert state(shell)["state"] == "stopped"
-    assert "first page ready" in shell.ok("up", "--detach")
 
 
 def alive(pid: int) -> bool:
@@ -103,19 +104,6 @@ def test_ctrl_c_stops_it_cleanly(shell: Any) -> None:
     assert "stopping" in rest
     assert "Traceback" not in rest
     assert not (shell.home / "postgres" / "data" / "postmaster.pid").exists()
-
-
-def test_two_homes_side_by_side(shell: Any, folder: Path) -> None:
-    other = type(shell)(folder / "other")
-    try:
-        shell.ok("up", "--detach")
-        other.ok("up", "--detach")
-        shell.ok("tenant", "create", "alice")
-        assert "alice" not in other.ok("tenant", "list", "--json")
-        other.ok("down")
-        assert state(shell)["state"] in {"running", "partial"}
-    finally:
-        other.run("down")
 
 
 def test_a_taken_port_is_one_sentence(shell: Any) -> None:
@@ -141,7 +129,7 @@ def test_commands_on_an_installation_that_does_not_run_say_what_to_do(shell: Any
     assert shell.ok("down").startswith("Nothing runs")
 
 
-def test_backup_and_restore_under_another_path(shell: Any, folder: Path) -> None:
+def test_backup_and_restore_under_another_path_beside_the_first(shell: Any, folder: Path) -> None:
     shell.ok("up", "--detach")
     shell.ok("tenant", "create", "alice")
     until(lambda: json.loads(shell.ok("tenant", "show", "alice", "--json"))["state"] == "ready", "alice is ready")
@@ -149,7 +137,6 @@ def test_backup_and_restore_under_another_path(shell: Any, folder: Path) -> None
     before = until(lambda: json.loads(shell.ok("dashboard", "list", "--json"))["items"], "a dashboard")
     shell.ok("backup", str(folder / "all.tar"), "--with-keys", str(folder / "keys.tar"))
     assert (folder / "all.tar").stat().st_mode & 0o077 == 0
-    shell.ok("down")
     other = type(shell)(folder / "elsewhere")
     try:
         refused = other.run("restore", str(folder / "all.tar"))
@@ -163,7 +150,12 @@ def test_backup_and_restore_under_another_path(shell: Any, folder: Path) -> None
         assert [one["id"] for one in after] == [one["id"] for one in before]
         assert rows_of_the_table(other) == 3
         assert other.run("history", "verify").returncode == 0
+        # Both run now, and neither touches the other.
+        shell.ok("tenant", "create", "later")
+        assert [one["name"] for one in json.loads(other.ok("tenant", "list", "--json"))["items"]] == ["alice"]
         other.ok("down")
+        assert state(shell)["state"] in {"running", "partial"}
+        assert rows_of_the_table(shell) == 3
     finally:
         other.run("down")
 

