@@ -108,7 +108,7 @@ class Services:
         return Adoption(
             database=self.database, history=self.history, queue=self.queue, tenants=self.tenants,
             credentials=self.credentials, grafana=grafana.grafana if grafana is not None else None,
-            shared=self.workspaces.shared_organisation,
+            shared=lambda: shared_of(self.settings, None).number or self.workspaces.shared_organisation(),
         )
 
     @property
