@@ -133,7 +133,7 @@ def against_peer(world: World, stamp: str) -> tuple[list[Place], float]:
 
 
 def look(world: World, places: list[Place]) -> tuple[float, float]:
-    """Look at all, four at a time since reading locks nothing; nothing may differ. Return the seconds, and one's calls."""
+    """Look at all, four at a time since reading locks nothing; nothing may differ. Return seconds and one's calls."""
     before, began = Counting.calls, time.perf_counter()
     with ThreadPoolExecutor(READERS) as pool:
         plans = list(pool.map(world.grafana.plan, places))
