@@ -1,6 +1,7 @@
 """Every route and every command that changes something writes its two records, and nothing is left out of this list."""
 
 import io
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from belvedere.kernel.settings import Settings
 from belvedere.stores.watch import ServerWatch
 from belvedere.web.app import create_app
 from belvedere.web.context import SESSION_COOKIE
+from grafana_server import Server
 
 PASSWORD: Final = "a fine november password"
 UNRECORDED: Final = {
@@ -54,6 +56,7 @@ class World:
     bearer: str
     dashboard: UUID
     delivery: UUID
+    grafana: Server
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -96,6 +99,29 @@ class World:
         alice = self.services.tenants.get(SYSTEM, "alice").serial
         return self.services.tokens.create(SYSTEM, name="x", role=Role.VIEWER, tenant=alice)[0].prefix
 
+    def export(self) -> dict[str, Any]:
+        """Return alice's dashboard as Grafana exports it."""
+        return dict(self.services.templates.export(SYSTEM, self.dashboard))
+
+    def template(self) -> str:
+        """Bring a template and return its name."""
+        data = json.dumps(self.export()).encode()
+        return self.services.templates.bring(SYSTEM, data, name=f"t{time.monotonic_ns()}").name
+
+    def differs(self) -> None:
+        """Leave something to repair."""
+        with self.services.database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO workspace_difference (tenant_id, key, sign, title, target) "
+                "SELECT serial, 'x', '~', 'x', 'x' FROM tenant WHERE name = 'alice'"
+            )
+
+    def organisation(self, name: str) -> str:
+        """Open a tenant's workspace and return the number of its organisation."""
+        serial = self.services.tenants.get(SYSTEM, name).serial
+        self.services.workspaces.provision(serial)
+        return str(self.services.drift.state(SYSTEM, serial).organisation)
+
     def tenant(self) -> str:
         name = f"t{time.monotonic_ns()}"
         self.services.tenants.create(SYSTEM, name)
@@ -112,7 +138,11 @@ class World:
 
 @pytest.fixture
 def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
-    services = build(Settings(home=str(tmp_path / "home"), database_url=database.url, pool_size=8))
+    server = Server()
+    services = build(Settings(
+        home=str(tmp_path / "home"), database_url=database.url, pool_size=8, grafana_url=server.bare,
+        grafana_user="admin", grafana_password=Secret("admin"),
+    ))
     made = services.accounts.create(SYSTEM, "dana", Role.ADMIN, password=Secret(PASSWORD))
     with database.transaction() as connection:
         connection.execute("UPDATE operator SET must_change_password = false")
@@ -121,10 +151,13 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
     client.set_cookie(SESSION_COOKIE, cookie.reveal())
     _, secret = services.tokens.create(SYSTEM, name="rules", role=Role.ADMIN)
     dashboard = _dashboard(services)
+    services.workspaces.provision(services.tenants.get(SYSTEM, "alice").serial)
     services.previews.send(SYSTEM, dashboard)
     delivery = services.notifications.list(SYSTEM).items[0].id
-    yield World(services, client, services.sessions.find(cookie).csrf, secret.reveal(), dashboard, delivery)
+    csrf = services.sessions.find(cookie).csrf
+    yield World(services, client, csrf, secret.reveal(), dashboard, delivery, server)
     services.close()
+    server.close()
     _clean(cluster)
 
 
@@ -164,6 +197,7 @@ def _clean(cluster: Any) -> None:
 def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
     """Return for every endpoint of the pages that changes something an address and a form that it takes."""
     here = f"/tenants/alice/dashboards/{world.dashboard}"
+    world.differs()
     return {
         "operations.send_again": (f"/deliveries/{world.delivery}/again", {}),
         "operations.send_waiting": ("/deliveries/send-waiting", {}),
@@ -205,6 +239,8 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"/tenants/alice/workspace/dashboards/{world.dashboard}", {"choice": "ours"}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
+        "catalogue.bring": ("/templates", {"file": (io.BytesIO(json.dumps(world.export()).encode()), "a.json")}),
+        "catalogue.remove": (f"/templates/{world.template()}/remove", {}),
         "tenant.delete": (f"/tenants/{(name := world.tenant())}/delete", {"confirm": name}),
         "accounts.sign_in_post": ("/sign-in", {"name": "dana", "password": PASSWORD + "s"}),
         "invitations.accept": (f"/invitations/{world.link()}", {
@@ -232,6 +268,11 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
         "tenants.retry": ("/tenants/alice/retry", {}),
         "tenants.rotate-key": ("/tenants/alice/key", {}),
+        "tenants.move": (f"/tenants/{world.tenant()}/move", {"tier": "viewer"}),
+        "templates.import": ("/templates", {"dashboard": world.export(), "name": "by-api"}),
+        "templates.remove": (f"/templates/{world.template()}", {}),
+        "templates.choose": (f"{dashboard}/template", {"name": world.template()}),
+        "templates.theirs": (f"{dashboard}/template/theirs", {"name": "theirs-by-api"}),
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"{dashboard}/resolve", {"choice": "ours"}),
@@ -312,11 +353,12 @@ def test_every_command_that_changes_something_writes_two_records(
     monkeypatch.setattr("sys.stdin", io.StringIO("my-value\n"))  # For the command that reads a secret from there.
     doomed, dashboard = world.tenant(), str(world.dashboard)
     alice = world.services.tenants.get(SYSTEM, "alice").serial
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO grafana_workspace (tenant_id, url, organisation_name, organisation) "
-            "VALUES (%s, 'http://grafana.test', 'Tenant 1', 77)", [alice],
-        )
+    monkeypatch.setenv("GRAFANA_BASE_URL", world.grafana.bare)
+    monkeypatch.setenv("GRAFANA_USER", "admin")
+    monkeypatch.setenv("GRAFANA_PASSWORD", "admin")
+    left = world.grafana.organisation("Tenant 99 - left-behind")
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps(world.export()))
     commands: dict[str, list[str]] = {
         "tenant create": ["made-by-hand", "--wait", "0"],
         "tenant apply": ["alice", "--wait", "0"],
@@ -344,13 +386,20 @@ def test_every_command_that_changes_something_writes_two_records(
         "operator enable": [world.operator()],
         "operator password": [world.operator()],
         "sample load": [],
+        "tenant move": [world.tenant(), "--tier", "viewer", "--wait", "0"],
+        "member take-password": ["alice", str(world.member())],
+        "template import": [str(file), "--name", "by-hand"],
+        "template remove": [world.template()],
+        "template use": [world.template(), dashboard],
+        "template take": [dashboard, "--name", "theirs-by-hand"],
+        "workspace adopt": ["--organisation", str(left)],
         "workspace apply": ["alice", "--wait", "0"],
         "workspace password": ["alice"],
         "workspace resolve": [dashboard, "--restore-ours"],
         "grafana create-org": ["--tenant-id", str(alice), "--tenant-name", "alice", "--wait", "0"],
         "grafana sync-all": [],
-        "grafana add-user": ["--org-id", "77", "--email", "frank@example.org"],
-        "grafana delete-org": ["--org-id", "77"],
+        "grafana add-user": ["--org-id", world.organisation("alice"), "--email", "frank@example.org"],
+        "grafana delete-org": ["--org-id", world.organisation(world.tenant())],
         "gateway link": ["user:12", "alice", "--member", "bob"],
         "gateway unlink": ["user:12"],
         "gateway secret": [],

@@ -42,6 +42,7 @@ BODIES: Final[dict[str, dict[str, object]]] = {
     "credentials.reveal": {"reason": "curiosity, only"}, "members.change": {"role": "viewer"},
     "dashboards.create": {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"},
     "dashboards.override": {"template": "generic", "reason": "because I can"}, "workspaces.resolve": {"choice": "ours"},
+    "tenants.move": {"tier": "viewer"}, "templates.import": {"dashboard": {}}, "templates.choose": {"name": "x"},
     "tokens.create": {"name": "x", "role": "viewer", "tenant": "alice"},
     "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
 }  # fmt: skip
@@ -104,7 +105,7 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
     services.previews.send(SYSTEM, dashboard)
     made.ids = {
         "slug": "alice", "tenant": "alice", "id": str(alice), "dashboard_id": str(dashboard), "panel_id": "p",
-        "dashboard": str(dashboard), "kind": "QOR", "key": "DB_PASS", "form": "gif", "code": "forbidden",
+        "dashboard": str(dashboard), "kind": "QOR", "key": "DB_PASS", "form": "gif", "code": "forbidden", "template": "generic",
         "preview_id": str(services.previews.list(SYSTEM, dashboard)[0].id), "name": "generic",
         "delivery_id": str(services.notifications.list(SYSTEM).items[0].id),
         "store": str(services.stores.list(SYSTEM, alice)[0].id), "job_id": 1, "job": "1",

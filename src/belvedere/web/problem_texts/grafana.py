@@ -90,6 +90,12 @@ GRAFANA: Final = {
         "The step was not done.",
         "Follow Grafana's sentence, then try again.",
     ),
+    "tier": Problem(
+        "There is no such tier here",
+        "The name is none of viewer, org, team and instance, or this installation has not what the tier needs.",
+        "The tenant looks where it looked.",
+        "Choose one that the answer names. `org` needs a Grafana; `team` also the query gateway's settings.",
+    ),
     "grafana-source": Problem(
         "Grafana does not reach the tenant's databases",
         "From where Grafana runs, PostgreSQL has another address, or refuses it; the sentence is PostgreSQL's own.",
