@@ -224,9 +224,7 @@ def move(call: Call[NoQuery, Move]) -> Answer:
     The answer is the plan: what is made there, and what is taken away here once that is complete.
     """
     services, serial, body = call.services, call.serial(), call.body
-    found = services.moves.plan(call.actor, serial, body.tier)
-    if not body.dry_run:
-        services.moves.begin(call.actor, serial, body.tier)
+    found = (services.moves.plan if body.dry_run else services.moves.begin)(call.actor, serial, body.tier)
     return Answer(view_plan(found), 200 if body.dry_run else 202)
 
 

@@ -135,9 +135,8 @@ def move(name: str, tier: str, wait_s: float, *, dry_run: bool) -> None:
 
     with services() as built:
         serial = serial_of(built, name)
-        view = view_plan(built.moves.plan(actor(), serial, tier))
+        view = view_plan((built.moves.plan if dry_run else built.moves.begin)(actor(), serial, tier))
         if not dry_run:
-            built.moves.begin(actor(), serial, tier)
             moving = _wait_for_move(built, serial, wait_s) if view.steps else False
     output.show(view, view.text)
     if not dry_run and view.steps:

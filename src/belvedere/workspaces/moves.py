@@ -108,13 +108,22 @@ class Moves:
         subject = f"{tenant.name}: {came_from} -> {wanted}"
         if came_from is wanted:
             return Plan(subject)
-        new, old, place = self._rooms.at(wanted, serial), self._rooms.at(came_from, serial), _place(tenant)
-        made, removed = new.plan(place), old.plan(place, wanted=False)
+        made = self._rooms.at(wanted, serial).plan(_place(tenant))
+        removed = self._removal(tenant, came_from)
         steps = (*_called("to", made.steps), *_called("from", removed.steps))
-        return Plan(subject, steps, kept=removed.kept, warnings=(*made.warnings, *_told(old, removed)))
+        return Plan(subject, steps, kept=removed.kept, warnings=(*made.warnings, *_told(removed)))
 
-    def begin(self, actor: Actor, serial: int, tier: str) -> Tenant:
-        """Send a tenant to another tier. What stands in the old one stands until the new one is complete.
+    def _removal(self, tenant: Tenant, came_from: Tier) -> Plan[Any]:
+        """Plan what goes; a Grafana of the tenant's own that lets nobody in must not hold the tenant."""
+        try:
+            return self._rooms.at(came_from, tenant.serial).plan(_place(tenant), wanted=False)
+        except Stuck as error:
+            if error.problem != "grafana-own":
+                raise
+            return Plan(tenant.name, kept=(f"the old place, since it cannot be reached ({error.detail})",))
+
+    def begin(self, actor: Actor, serial: int, tier: str) -> Plan[Any]:
+        """Send a tenant to another tier, and return the plan. The old place stands until the new one is complete.
 
         Moving to where the tenant is changes nothing. A move that is under way can be turned round, and only that.
 
@@ -124,27 +133,24 @@ class Moves:
             Stuck, Later: the new place cannot be made now; the tenant stays where it is.
         """
         actor.must(Role.OPERATOR)
-        tenant, wanted = self._tenants.get(actor, serial), self._offered(tier)
-        if tenant.deleting:
-            message = f"{tenant.name} is being deleted."
-            raise Conflict(message)
-        came_from = self._came_from(tenant, wanted)
-        if came_from is wanted:
-            return tenant
-        new = self._rooms.at(wanted, serial)
-        with (
-            self._history.action(
-                actor, "workspace.move", tenant.name, tenant=serial, from_tier=came_from, to_tier=wanted
-            ),
-            self._rooms.alone(self._locked(new, came_from, serial), serial),
-        ):
-            # What is in the way of the new place is said now, while the tenant is still whole in the old one.
-            new.plan(_place(tenant))
-            failpoint("workspaces.move.planned")
-            with self._database.transaction() as connection:
-                self._start(connection, serial, came_from, wanted, actor.name)
-                failpoint("workspaces.move.before-commit")
-        return tenant
+        tenant = self._tenants.get(actor, serial)
+        with self._history.action(actor, "workspace.move", tenant.name, tenant=serial, to_tier=tier) as ending:
+            if tenant.deleting:
+                message = f"{tenant.name} is being deleted."
+                raise Conflict(message)
+            wanted = self._offered(tier)
+            came_from = self._came_from(tenant, wanted)
+            ending.note(from_tier=came_from)
+            if came_from is wanted:
+                return self.plan(actor, serial, tier)
+            with self._rooms.alone(self._locked(self._rooms.at(wanted, serial), came_from, serial), serial):
+                # What is in the way of the new place is said now, while the tenant is still whole in the old one.
+                found = self.plan(actor, serial, tier)
+                failpoint("workspaces.move.planned")
+                with self._database.transaction() as connection:
+                    self._start(connection, serial, came_from, wanted, actor.name)
+                    failpoint("workspaces.move.before-commit")
+        return found
 
     def leave(self, serial: int) -> None:
         """Take the old place away once the new one is complete, and end the move.
@@ -157,7 +163,7 @@ class Moves:
             came_from = store.leaves(connection, serial)
         if tenant is None or tenant.deleting or came_from is None:
             return
-        new, old, place = self._rooms.of(serial), self._rooms.at(came_from, serial), _place(tenant)
+        new, old, place = self._rooms.of(serial), self._reached(came_from, serial), _place(tenant)
         with self._rooms.alone(self._locked(new, came_from, serial), serial):
             if new.plan(place):
                 with self._database.transaction() as connection:
@@ -170,7 +176,7 @@ class Moves:
             with self._history.action(
                 SYSTEM, "workspace.leave", tenant.name, tenant=serial, from_tier=came_from, brought=brought
             ):
-                if old.kind != new.kind:
+                if old is not None and old.kind != new.kind:
                     self._rooms.close_place(old, place, _ROOM)
                 failpoint("workspaces.leave.closed")
                 with self._database.transaction() as connection:
@@ -204,20 +210,29 @@ class Moves:
 
     def _locked(self, new: Workspace, came_from: Tier, serial: int) -> Workspace:
         """Return the one of two workspaces that takes one writer at a time; one lock counts for a tenant."""
-        return new if new.exclusive else self._rooms.at(came_from, serial)
+        return new if new.exclusive else self._reached(came_from, serial) or new
+
+    def _reached(self, tier: Tier, serial: int) -> Workspace | None:
+        """Return the old place; None for a Grafana of the tenant's own that cannot be used any more."""
+        try:
+            return self._rooms.at(tier, serial)
+        except Stuck as error:
+            if error.problem != "grafana-own":
+                raise
+            return None
 
 
 def _called(word: str, steps: tuple[Step[Any], ...]) -> tuple[Step[Any], ...]:
     return tuple(replace(step, key=f"{word}:{step.key}") for step in steps)
 
 
-def _told(old: Workspace, removed: Plan[Any]) -> tuple[str, ...]:
-    if not removed.kept or not isinstance(old, GrafanaWorkspace):
+def _told(removed: Plan[Any]) -> tuple[str, ...]:
+    if not removed.kept:
         return ()
     return ("What is not Belvedere's stays behind without the tenant's data sources: copy what you need first.",)
 
 
-def _bring(old: Workspace, new: Workspace, place: Place) -> int:
+def _bring(old: Workspace | None, new: Workspace, place: Place) -> int:
     """Bring the dashboards that people changed or made their own, as they stand; return how many."""
     if not isinstance(old, GrafanaWorkspace) or not isinstance(new, GrafanaWorkspace) or old.kind == new.kind:
         return 0
