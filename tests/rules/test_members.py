@@ -105,7 +105,8 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
     services.previews.send(SYSTEM, dashboard)
     made.ids = {
         "slug": "alice", "tenant": "alice", "id": str(alice), "dashboard_id": str(dashboard), "panel_id": "p",
-        "dashboard": str(dashboard), "kind": "QOR", "key": "DB_PASS", "form": "gif", "code": "forbidden", "template": "generic",
+        "dashboard": str(dashboard), "kind": "QOR", "key": "DB_PASS", "form": "gif", "code": "forbidden",
+        "template": "generic",
         "preview_id": str(services.previews.list(SYSTEM, dashboard)[0].id), "name": "generic",
         "delivery_id": str(services.notifications.list(SYSTEM).items[0].id),
         "store": str(services.stores.list(SYSTEM, alice)[0].id), "job_id": 1, "job": "1",
