@@ -154,3 +154,17 @@ def test_what_belvedere_wrote_itself_is_no_grafana_of_the_tenants_own(world, pla
     world.credentials.put(SYSTEM, place.tenant, "GRAFANA_API_KEY", Secret("glsa_x"))
     world.moves.provision(place.tenant)
     assert world.workspaces.tier(place.tenant) is Tier.ORG
+
+
+def test_a_tenant_may_leave_its_own_grafana_when_the_key_has_ended(world, place):
+    number, key = theirs(world, place)
+    give(world, place, key)
+    go(world, place)
+    world.credentials.delete(SYSTEM, place.tenant, "GRAFANA_API_KEY")
+    plan = world.moves.begin(SYSTEM, place.tenant, "org")
+    assert any("cannot be reached" in one for one in plan.kept)
+    go(world, place)
+    assert world.workspaces.tier(place.tenant) is Tier.ORG
+    assert world.moves.under_way(SYSTEM, place.tenant) is None
+    assert not world.grafana.plan(place)
+    world.ask(requests.delete_organisation(number))
