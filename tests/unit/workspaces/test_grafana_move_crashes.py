@@ -47,7 +47,7 @@ TO_ORG = [
     "workspaces.grafana.account-dropped", "workspaces.leave.before-commit",
 ]
 SEATS = ["workspaces.grafana.seat-left"]
-SAMPLE = {"workspaces.grafana.team-made", "workspaces.grafana.brought", "workspaces.grafana.unlinked"}
+SAMPLE = {"workspaces.grafana.brought"}
 PLACES = [
     pytest.param(target, name, id=f"{target}-{name}")
     for target, names in (("team", TO_TEAM), ("org", TO_ORG), ("seats", SEATS)) for name in names
