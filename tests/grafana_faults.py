@@ -24,6 +24,8 @@ ALLOWED: list[tuple[str, str, set[str]]] = [
     ("POST", "/api/user/auth-tokens/rotate", set()),
     ("GET", "/logout", set()),
     ("GET", "/api/user", set()),
+    ("GET", "/api/user/orgs", set()),
+    ("POST", "/api/user/using/{}", set()),
     ("GET", "/api/org", set()),
     ("GET", "/api/orgs", set()),
     ("POST", "/api/orgs", {"name"}),

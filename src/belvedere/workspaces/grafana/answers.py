@@ -50,6 +50,12 @@ class Membership(Struct, frozen=True, rename="camel"):
     role: str = ""
 
 
+class CurrentUser(Struct, frozen=True, rename="camel"):
+    """`GET /api/user`: the login itself. The organisation may be gone by now."""
+
+    org_id: int = 0
+
+
 class User(Struct, frozen=True, rename="camel"):
     """A user of the server. `external` says that a single sign-on made it; `auth_labels` by which."""
 

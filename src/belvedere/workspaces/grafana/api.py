@@ -22,7 +22,7 @@ from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.http import client
 from belvedere.kernel.redact import Redactor
 from belvedere.kernel.secret import Secret
-from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana import home, requests
 from belvedere.workspaces.grafana.answers import Health, Organisation
 from belvedere.workspaces.grafana.document import POSTGRES, POSTGRES_BEFORE_10
 from belvedere.workspaces.grafana.requests import Request
@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 _NOTHING: Final = Secret("")
 _TRIES: Final = 3
+_MOVES: Final = 3
+"""A person may follow one link after the other while calls are made; each moves the login's current organisation."""
+
 _FIRST_PAUSE_S: Final = 0.2
 _VERIFIED_S: Final = 60.0
 _REFUSED_S: Final = 300.0
@@ -210,7 +213,7 @@ class Grafana:
             Stuck: it refuses; the sentence says what to change.
         """
         if not request.within:
-            return self._send(request, 0, accept)
+            return self._ask_server(request, accept)
         if organisation <= 0:
             message = "A call inside an organisation needs its number."
             raise ValueError(message)
@@ -224,6 +227,18 @@ class Grafana:
             if error.problem == "grafana-rights" and not self.verify(organisation):
                 raise NotInOrganisation from None
             raise
+
+    def _ask_server(self, request: Request, accept: tuple[int, ...]) -> Answer:
+        """Ask the server itself, which does not do everything from every current organisation of the login."""
+        for _ in range(_MOVES):
+            answer = self._send(request, 0, (*accept, 400, 403))
+            if not home.is_in_the_way(request, answer.status, answer.message) or self.access.token:
+                break
+            if not home.move(self, home.doomed(request)):
+                break
+        if answer.status not in _OK and answer.status not in accept:
+            self._refuse(request, answer)
+        return answer
 
     def is_login(self, login: str, password: Secret) -> bool:
         """Tell whether a user signs in with this password: the proof that the user is the one that was made here."""
@@ -310,11 +325,14 @@ class Grafana:
         if status in _OK and body is None and request.method == "GET":
             self._not_grafana("What answers is not Grafana.")
         answer = Answer(status, body)
-        if status in _OK or status in accept:
-            return answer
-        said = self._redact.text(answer.message)
-        if status == 401:  # noqa: PLR2004
-            self._lock_out()
+        if status not in _OK and status not in accept:
+            if status == 401:  # noqa: PLR2004
+                self._lock_out()
+            self._refuse(request, answer)
+        return answer
+
+    def _refuse(self, request: Request, answer: Answer) -> NoReturn:
+        status, said = answer.status, self._redact.text(answer.message)
         if status == 403 and "quota" in said.lower():  # noqa: PLR2004
             message = f"Grafana's quota is reached: {said}."
             raise Stuck(message, code="grafana-quota", hint="Raise the quota in Grafana, then try again.")

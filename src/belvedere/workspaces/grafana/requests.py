@@ -135,6 +135,21 @@ def use_organisation(user_number: int, number: int) -> Request:
     return Request("POST", f"/api/users/{user_number}/using/{number}")
 
 
+def current_user() -> Request:
+    """Ask who the login is and which organisation is its current one."""
+    return _get("/api/user")
+
+
+def own_organisations() -> Request:
+    """List the organisations that the login is a member of; allowed even when its current one is gone."""
+    return _get("/api/user/orgs")
+
+
+def use_own(number: int) -> Request:
+    """Make an organisation the login's own current one."""
+    return Request("POST", f"/api/user/using/{number}")
+
+
 def create_user(login: str, name: str, password: str, number: int) -> Request:
     """Make a user in an organisation. The body holds a password."""
     return Request("POST", "/api/admin/users", {"login": login, "name": name, "password": password, "OrgId": number})

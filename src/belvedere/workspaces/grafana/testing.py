@@ -151,7 +151,9 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
             ("POST", f"/api/orgs/{one}/users", "server", self._add_member),
             ("PATCH", f"/api/orgs/{two}", "server", self._set_role),
             ("DELETE", f"/api/orgs/{two}", "server", self._remove_member),
-            ("GET", "/api/user", "any", lambda call: (200, {"login": call.user.login if call.user else ""})),
+            ("GET", "/api/user", "any", lambda call: (200, _user_json(call.user) if call.user else {})),
+            ("GET", "/api/user/orgs", "any", lambda call: self._homes(call, str(call.user.id if call.user else 0))),
+            ("POST", f"/api/user/using/{one}", "any", self._use_own),
             ("POST", "/api/user/auth-tokens/rotate", "any", self._rotate),
             ("GET", "/logout", "any", lambda _call: (200, {})),
             ("GET", "/api/org", "member", lambda call: (200, _organisation_json(call.here))),
@@ -194,14 +196,14 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
     def _people(self) -> list[tuple[str, str, str, Callable[..., Reply]]]:
         one = "([^/]+)"
         return [
-            ("POST", "/api/admin/users", "server", self._create_user),
-            ("DELETE", f"/api/admin/users/{one}", "server", self._delete_user),
-            ("PUT", f"/api/admin/users/{one}/password", "server", self._set_password),
-            ("GET", "/api/users/lookup", "server", self._lookup),
-            ("GET", f"/api/users/{one}", "server", self._user),
-            ("PUT", f"/api/users/{one}", "server", self._rename_user),
-            ("GET", f"/api/users/{one}/orgs", "server", self._homes),
-            ("POST", f"/api/users/{one}/using/{one}", "server", self._use),
+            ("POST", "/api/admin/users", "users", self._create_user),
+            ("DELETE", f"/api/admin/users/{one}", "users", self._delete_user),
+            ("PUT", f"/api/admin/users/{one}/password", "users", self._set_password),
+            ("GET", "/api/users/lookup", "users", self._lookup),
+            ("GET", f"/api/users/{one}", "users", self._user),
+            ("PUT", f"/api/users/{one}", "users", self._rename_user),
+            ("GET", f"/api/users/{one}/orgs", "users", self._homes),
+            ("POST", f"/api/users/{one}/using/{one}", "users", self._use),
         ]
 
     # The server
@@ -354,6 +356,9 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
             for one in self.organisations.values() if int(number) in one.roles
         ]
 
+    def _use_own(self, call: TwinCall, organisation: str) -> Reply:
+        return self._use(call, str(call.user.id if call.user else 0), organisation)
+
     def _use(self, _call: TwinCall, number: str, organisation: str) -> Reply:
         user, one = self.users[int(number)], self.organisations.get(int(organisation))
         if one is None or user.id not in one.roles:
@@ -363,9 +368,14 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
 
 
 def _allow(call: TwinCall, kind: str) -> None:
-    """Let only those pass who may: `server` for its administrators, `admin` and `member` inside an organisation."""
+    """Let only those pass who may: `server` for its administrators, `admin` and `member` inside an organisation.
+
+    `users` are calls about users: for server administrators whose current organisation is there.
+    """
+    if kind == "users" and call.organisation is None:
+        raise Refused(403, "You'll need additional permissions to perform this action. Permissions needed: users:read")
     server_admin = call.user is not None and call.user.server_admin
-    if kind == "server" and not server_admin:
+    if kind in {"server", "users"} and not server_admin:
         raise Refused(403, "Permissions needed: orgs:read")
     if kind in {"admin", "member"} and not call.member:
         raise Refused(403, "Permissions needed: orgs:read")
