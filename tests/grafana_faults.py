@@ -71,6 +71,11 @@ ALLOWED: list[tuple[str, str, set[str]]] = [
     ("POST", "/api/dashboards/db", {"dashboard", "folderUid", "message", "overwrite"}),
     ("GET", "/api/dashboards/uid/{}", set()),
     ("DELETE", "/api/dashboards/uid/{}", set()),
+    ("GET", "/api/dashboards/uid/{}/public-dashboards", set()),
+    ("POST", "/api/dashboards/uid/{}/public-dashboards", {
+        "uid", "isEnabled", "annotationsEnabled", "timeSelectionEnabled",
+    }),
+    ("DELETE", "/api/dashboards/uid/{}/public-dashboards/{}", set()),
     ("GET", "/api/serviceaccounts/search", set()),
     ("POST", "/api/serviceaccounts", {"name", "role"}),
     ("PATCH", "/api/serviceaccounts/{}", {"name", "role", "isDisabled"}),

@@ -41,8 +41,9 @@ from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
 from belvedere.previews import jobs as preview_jobs
 from belvedere.previews.capture import Chromium
-from belvedere.previews.model import Shape
+from belvedere.previews.model import Camera, Shape
 from belvedere.previews.pictures import Pictures
+from belvedere.previews.rendered import Rendering
 from belvedere.previews.service import Previews
 from belvedere.previews.sights import Sights
 from belvedere.previews.slots import Slots
@@ -59,6 +60,7 @@ from belvedere.workspaces import jobs as workspace_jobs
 from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
 from belvedere.workspaces.grafana.own import OwnGrafanas
+from belvedere.workspaces.grafana.passes import Mode, mode_of
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 from belvedere.workspaces.grafana.wire import base_of, gateway_address, grafana_of, options_of, shared_of, tier_of
 from belvedere.workspaces.moves import Moves
@@ -265,12 +267,16 @@ def _previews(
     )
 
 
-def _camera(settings: Settings) -> Chromium:
+def _camera(settings: Settings) -> Camera:
     shape = Shape(
         width=settings.capture_width, height=settings.capture_height, frames=settings.capture_frames,
         delay_ms=settings.capture_frame_delay_ms, timeout_s=settings.capture_timeout_ms / 1000,
         memory_bytes=settings.capture_memory_bytes, theme=settings.capture_theme,
     )
-    return Chromium(
+    ca_file = base_of(settings).ca_file
+    browser = Chromium(
         place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled
     )
+    if not settings.capture_enabled or mode_of(settings.grafana_capture) is not Mode.RENDERER:
+        return browser
+    return Rendering(browser=browser, shape=shape, ca_file=ca_file)

@@ -71,8 +71,14 @@ def test_without_a_picture_the_reason_is_told(case: Case) -> None:
 
 
 def test_a_still_says_why_it_does_not_move(case: Case, picture: Path) -> None:
-    outcome = case.channel.deliver(message(picture=picture, reason="Not ready after 60 s."), MemoryLedger())
+    still = picture.rename(picture.with_suffix(".png"))
+    outcome = case.channel.deliver(message(picture=still, reason="Not ready after 60 s."), MemoryLedger())
     assert outcome.fallback == "A still instead of a preview: Not ready after 60 s."
+
+
+def test_a_moving_picture_with_a_flaw_says_which(case: Case, picture: Path) -> None:
+    outcome = case.channel.deliver(message(picture=picture, reason="A panel is in error."), MemoryLedger())
+    assert outcome.fallback == "Look at the preview with care: A panel is in error."
 
 
 def test_hostile_names_are_told_as_they_are(case: Case, picture: Path) -> None:

@@ -33,6 +33,7 @@ _MEANINGS: Final = {
     403: "The role does not allow this.", 404: "There is no such thing, or it is not the caller's to see.",
     409: "It exists already, or changed meanwhile.", 413: "The body is too large.", 415: "The body is not JSON.",
     422: "The Idempotency-Key was used for another request.", 429: "Too many wrong keys from this address.",
+    502: "The Grafana behind it has something in the way that a human must remove.",
     503: "It cannot be done right now; try again.",
 }
 

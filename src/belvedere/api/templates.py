@@ -36,7 +36,7 @@ class TheirTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stands_for: str = ""
 
 
-class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChosenTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The template that a dashboard is drawn by in Grafana; empty for the catalogue's."""
 
     name: str
@@ -65,7 +65,7 @@ def remove(call: Call[NoQuery, None]) -> Answer:
     return Answer(None, 204)
 
 
-def choose(call: Call[NoQuery, Choice]) -> Answer:
+def choose(call: Call[NoQuery, ChosenTemplate]) -> Answer:
     """Draw one dashboard by a template that was brought in."""
     call.services.templates.choose(call.actor, uuid_of(call.path["dashboard"]), call.body.name)
     return Answer(None, 204)
@@ -92,7 +92,7 @@ ROUTES: Final = (
           body=NewTemplate, status=201, refusals=(400, 403)),
     Route("DELETE", "/templates/{template}", "templates.remove", "Forget one", remove, status=204,
           refusals=(403, 404)),
-    Route("POST", _DASHBOARD + "/template", "templates.choose", "Draw a dashboard by one", choose, body=Choice,
+    Route("POST", _DASHBOARD + "/template", "templates.choose", "Draw a dashboard by one", choose, body=ChosenTemplate,
           status=204, refusals=(403, 404)),
     Route("POST", _DASHBOARD + "/template/theirs", "templates.theirs", "Make one of what a person changed", theirs,
           TemplateView, body=TheirTemplate, status=201, refusals=(400, 403, 404)),

@@ -55,7 +55,7 @@ def listed(tenant: str) -> None:
     )
 
 
-@gateway.command()
+@gateway.command(epilog="Example: belvedere gateway secret")
 def secret() -> None:
     """Print the value of the header X-Belvedere-Gateway, for a data source that is made by hand."""
     with services() as built, built.history.action(actor(), "gateway.secret", "X-Belvedere-Gateway"):

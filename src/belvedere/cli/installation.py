@@ -204,7 +204,7 @@ def jobs() -> None:
         services.close()
 
 
-@click.command()
+@click.command(epilog="Example: belvedere gateway run")
 def gateway() -> None:
     """Serve the query gateway of a shared Grafana, alone."""
     settings = _part("gateway")

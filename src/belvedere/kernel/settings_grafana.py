@@ -66,6 +66,13 @@ class GrafanaSettings:
         "File of certificates to trust for Grafana besides the system's, PEM.",
         section=_GRAFANA,
     )
+    grafana_capture: str = text_row(
+        "BELVEDERE_GRAFANA_CAPTURE",
+        "token",
+        "How pictures of Grafana's pages are taken: `token`; `public`, the dashboard is public meanwhile; `renderer`, "
+        "by Grafana's image renderer.",
+        section=_GRAFANA,
+    )
     grafana_store_address: str = text_row(
         "BELVEDERE_GRAFANA_STORE_ADDRESS",
         "",

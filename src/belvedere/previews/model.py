@@ -111,11 +111,13 @@ Subjects = Callable[[UUID], Subject | None]
 class Entry:
     """How the browser gets into a Grafana: `token` goes to addresses below `base` and nowhere else.
 
-    An empty token is for pages that everybody may see. A page without an entry is the portal's own.
+    An empty token is for pages that everybody may see. A page without an entry is the portal's own. A `rendered` one
+    needs no browser: the address answers with a picture.
     """
 
     base: str
     token: Secret
+    rendered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

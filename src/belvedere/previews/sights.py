@@ -1,7 +1,8 @@
 """Where the camera looks for a dashboard: at the portal's own page, or at the real page in the tenant's Grafana.
 
-Either way is open for one capture only and closed behind it: a capture token of the portal, or a short-lived Viewer
-token of the tenant's own organisation. What is not here: the camera (`capture.py`), making such tokens.
+Every way is open for one capture only and closed behind it: a capture token of the portal, a short-lived Viewer token
+of the tenant's own organisation, or a page that is public meanwhile. What is not here: the camera (`capture.py`), how
+such ways are made.
 """
 
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from belvedere.kernel.errors import BelvedereError
 from belvedere.previews.model import CaptureFailed, Entry, Subject
 from belvedere.previews.tokens import CaptureTokens
-from belvedere.workspaces.grafana.passes import CapturePass
+from belvedere.workspaces.grafana.passes import CapturePass, Mode
 
 _LONGER_S: Final = 30
 
@@ -29,7 +31,7 @@ class Sight:
 class Passes(Protocol):
     """Who gives passes to tenants' Grafana: the workspaces room."""
 
-    def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:
+    def capture_pass(self, serial: int, *, for_s: int, dashboard_id: UUID | None = None) -> CapturePass | None:
         """Return a pass, or None for a tenant whose dashboards are in the portal."""
         ...
 
@@ -67,8 +69,9 @@ class Sights:
             with self._tokens.issued(subject.tenant, subject.dashboard_id) as token:
                 yield Sight(f"{self._portal_url}/capture/{token.reveal()}")
             return
+        rendered = made.mode is Mode.RENDERER
         try:
-            yield Sight(self._address(subject, made), Entry(made.origin, made.token))
+            yield Sight(self._address(subject, made), Entry(made.origin, made.token, rendered=rendered))
         finally:
             # One that cannot be ended now ends by itself in a minute or two.
             with suppress(BelvedereError):
@@ -79,7 +82,7 @@ class Sights:
         if self._passes is None:
             return None
         try:
-            return self._passes.capture_pass(subject.tenant, for_s=self._for_s)
+            return self._passes.capture_pass(subject.tenant, for_s=self._for_s, dashboard_id=subject.dashboard_id)
         except BelvedereError as error:
             raise CaptureFailed(error.detail, code=error.problem) from error
 
@@ -90,4 +93,8 @@ class Sights:
         if not subject.url.startswith(f"{made.origin}/d/") or organisation != str(made.organisation):
             message = "The dashboard is not in the tenant's Grafana yet."
             raise CaptureFailed(message, code="page-away")
+        if made.mode is Mode.PUBLIC:
+            return f"{made.origin}/public-dashboards/{made.page}?theme={self._theme}"
+        if made.mode is Mode.RENDERER:
+            return f"{made.origin}/render{subject.url.removeprefix(made.origin)}&kiosk&theme={self._theme}"
         return f"{subject.url}&kiosk&theme={self._theme}"

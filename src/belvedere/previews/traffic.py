@@ -13,6 +13,8 @@ _UNAUTHORISED: Final = 401
 _WRONG: Final = range(400, 600)
 _ENDLESS: Final = frozenset({"WebSocket", "EventSource", "Ping"})
 _NO_CONTENT: Final = 204
+_DASHBOARD: Final = ("/api/dashboards/uid/", "/api/public/dashboards/")
+"""Where a page asks for its dashboard, one more word behind it; both are of the same length in words."""
 
 
 class Traffic:
@@ -62,9 +64,10 @@ class Traffic:
         if event.get("type") == "Document":
             if event.get("requestId") == event.get("loaderId"):
                 self.status = status
-        elif self._entrance is not None and self._entrance.entry.token and "/api/" in path:
-            self.denied += status == _UNAUTHORISED
-            if "/api/dashboards/uid/" in path and path.count("/") == _slashes(self._entrance) and status in _WRONG:
+        elif self._entrance is not None and "/api/" in path:
+            self.denied += bool(self._entrance.entry.token) and status == _UNAUTHORISED
+            asked = any(one in path for one in _DASHBOARD) and path.count("/") == _slashes(self._entrance)
+            if asked and status in _WRONG:
                 self.no_dashboard = status
 
     def _paused(self, event: dict[str, Any]) -> None:

@@ -174,16 +174,17 @@ class Workspaces:
             raise NotFound(message)
         return found
 
-    def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:
-        """Return what a browser needs to see a tenant's dashboards in Grafana; None when they are in the viewer.
+    def capture_pass(self, serial: int, *, for_s: int, dashboard_id: UUID | None = None) -> CapturePass | None:
+        """Return what is needed to see a tenant's dashboard in Grafana; None when they are in the viewer.
 
         Raises:
             Later: the tenant's organisation is not ready, or Grafana is away.
+            Stuck: the way that BELVEDERE_GRAFANA_CAPTURE names cannot be had.
         """
         workspace = self._of(serial)
         if not isinstance(workspace, GrafanaWorkspace):
             return None
-        return workspace.capture_pass(self._place_of(serial), for_s=for_s)
+        return workspace.capture_pass(self._place_of(serial), for_s=for_s, dashboard_id=dashboard_id)
 
     def end_pass(self, made: CapturePass) -> None:
         """End a pass before its time."""

@@ -41,6 +41,8 @@ def _body(route: Route) -> dict[str, object]:
         "dashboards.override": {"template": "x", "reason": "because"},
         "members.add": {"email": "eve@example.org"}, "members.change": {"role": "viewer"},
         "tokens.create": {"name": "x", "role": "admin", "tenant": "alice"},
+        "tenants.move": {"tier": "viewer"}, "workspaces.resolve": {"choice": "theirs"},
+        "templates.import": {"dashboard": {}}, "templates.choose": {"name": "x"},
         "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
     }
     return bodies.get(route.name, {})

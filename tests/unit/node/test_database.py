@@ -1,5 +1,8 @@
 """The control database on the user's own server."""
 
+import shutil
+import tempfile
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -10,6 +13,17 @@ from belvedere.kernel.errors import Later, Rejected, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.node.database import prepare
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster):
+    """A server as it was installed: others lock the one that they share down."""
+    folder = Path(tempfile.mkdtemp(prefix="belvedere-test-database-", dir=cluster.folder.parent))
+    folder.chmod(0o755)
+    own = type(cluster)(folder)
+    yield own
+    own.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -80,9 +80,11 @@ class GivenPasses:
     def __init__(self) -> None:
         self.of: dict[int, CapturePass | BelvedereError] = {}
         self.ended: list[int] = []
+        self.asked: list[UUID | None] = []
 
-    def capture_pass(self, serial: int, *, for_s: int) -> CapturePass | None:
+    def capture_pass(self, serial: int, *, for_s: int, dashboard_id: UUID | None = None) -> CapturePass | None:
         assert for_s > 0
+        self.asked.append(dashboard_id)
         found = self.of.get(serial)
         if isinstance(found, BelvedereError):
             raise found

@@ -17,9 +17,12 @@ from belvedere.kernel.failpoints import EXIT_CODE
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.desired import Options
+from belvedere.workspaces.grafana.passes import Mode
 from belvedere.workspaces.port import Place
 from grafana_server import Server
 from grafana_world import REAL, World, access_of, make, publication
+from places import some
 
 ROOT = Path(__file__).parents[3]
 BOARD = UUID(int=7)
@@ -64,10 +67,14 @@ def show(world: World, serial: int) -> None:
 def act(url: str, control: str, folder: str, verb: str, serial: str) -> None:
     """Do the verb; a failpoint ends this process on the way."""
     database = Database(Secret(control), size=2).open()
-    world = make(database, Path(folder), access_of(url))
+    world = make(database, Path(folder), access_of(url), options=Options(capture=Mode.PUBLIC))
     show(world, int(serial))
     if verb == "open":
         world.workspaces.provision(int(serial))
+    elif verb == "picture":
+        # Its time is over the moment it begins, so that what comes after the crash need not wait.
+        made = world.workspaces.capture_pass(int(serial), for_s=-5, dashboard_id=BOARD)
+        world.workspaces.end_pass(made)
     else:
         world.workspaces.remove_tenant(int(serial))
 
@@ -95,7 +102,7 @@ def contents(world: World, place: Place) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("failpoint", OPENING)
+@pytest.mark.parametrize("failpoint", some(OPENING, "workspaces.grafana.organisation-made", "workspaces.grafana.step.after"))
 def test_a_crash_while_opening_leaves_what_an_undisturbed_run_leaves(
     world: World, url: str, tmp_path: Path, failpoint: str
 ) -> None:
@@ -111,7 +118,36 @@ def test_a_crash_while_opening_leaves_what_an_undisturbed_run_leaves(
     world.delete(place)
 
 
-@pytest.mark.parametrize("failpoint", CLOSING)
+@pytest.mark.parametrize("failpoint", some(["public-asked", "public-made", "public-dropped"], "public-made"))
+def test_a_crash_during_a_picture_of_a_public_page_leaves_nothing_public(
+    world: World, url: str, tmp_path: Path, failpoint: str
+) -> None:
+    place = world.tenant()
+    show(world, place.tenant)
+    world.workspaces.provision(place.tenant)
+    die(world, url, tmp_path, verb="picture", place=place, failpoint=f"workspaces.grafana.{failpoint}")
+    assert public(world, place) == (1 if failpoint == "public-made" else 0)
+    assert [one.title for one in world.grafana.plan(place).steps] == ["Make private again what a picture was taken of"]
+    if failpoint == "public-made":
+        # The next picture, however it is taken, comes before the next plan.
+        made = world.workspaces.capture_pass(place.tenant, for_s=60)
+        assert made is not None
+        world.workspaces.end_pass(made)
+    else:
+        world.workspaces.provision(place.tenant)
+    assert not world.grafana.plan(place)
+    assert public(world, place) == 0
+    world.delete(place)
+
+
+def public(world: World, place: Place) -> int:
+    """Count the public pages of the tenant's organisation."""
+    org = world.ask(requests.organisation_named(f"Tenant {place.tenant} - {place.name}"))["id"]
+    listed = requests.Request("GET", "/api/dashboards/public-dashboards", within=True)
+    return len(world.ask(listed, organisation=org)["publicDashboards"])
+
+
+@pytest.mark.parametrize("failpoint", some(CLOSING, "workspaces.grafana.organisation-dropped"))
 def test_a_crash_while_closing_leaves_nothing(world: World, url: str, tmp_path: Path, failpoint: str) -> None:
     place = world.tenant()
     show(world, place.tenant)

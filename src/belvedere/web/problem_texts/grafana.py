@@ -78,6 +78,21 @@ GRAFANA: Final = {
         "The user was taken out once more.",
         "Find who adds it; with single sign-on set skip_org_role_sync. Then try again.",
     ),
+    "grafana-public": Problem(
+        "Grafana has no public page for the picture",
+        "Pictures are to be taken of public pages (BELVEDERE_GRAFANA_CAPTURE=public), and Grafana has them switched "
+        "off, or somebody paused that of this dashboard.",
+        "The dashboard stands and is private; its message goes out as text.",
+        "Switch public dashboards on in Grafana, or resume or remove the paused page; or set "
+        "BELVEDERE_GRAFANA_CAPTURE=token.",
+    ),
+    "grafana-renderer": Problem(
+        "Grafana's image renderer made no picture",
+        "Pictures are to be taken by the image renderer (BELVEDERE_GRAFANA_CAPTURE=renderer), which is not installed, "
+        "did not end in time, or failed.",
+        "The dashboard stands; it is tried again, then its message goes out as text.",
+        "Install the image renderer, or read its log; or set BELVEDERE_GRAFANA_CAPTURE=token.",
+    ),
     "grafana-quota": Problem(
         "Grafana's quota is reached",
         "Quotas are on, and one is used up: organisations of a user, data sources, dashboards.",

@@ -149,6 +149,13 @@ class BoardPut(Struct, frozen=True):
     version: int
 
 
+class PublicPage(Struct, frozen=True, rename="camel"):
+    """A dashboard's public page; who knows `access_token` sees it."""
+
+    access_token: str
+    is_enabled: bool = False
+
+
 class ServiceAccount(Struct, frozen=True, rename="camel"):
     """A service account."""
 

@@ -106,6 +106,11 @@ class Answer:
         return str(found)[:_LONGEST_MESSAGE]
 
     @property
+    def code(self) -> str:
+        """Grafana's own word for a refusal, as newer parts of it tell: `publicdashboards.notFound`."""
+        return str(self.body.get("messageId", "")) if isinstance(self.body, dict) else ""
+
+    @property
     def word(self) -> str:
         """Grafana's own word for what is in the way: `version-mismatch`, `name-exists`."""
         found = self.body.get("status", "") if isinstance(self.body, dict) else ""

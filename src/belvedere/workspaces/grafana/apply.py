@@ -33,6 +33,7 @@ from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import is_foreign_source
 from belvedere.workspaces.grafana.problems import taken
+from belvedere.workspaces.grafana.public import PublicPages
 from belvedere.workspaces.grafana.shared.hands import SharedHands
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 
@@ -42,7 +43,9 @@ _SAME_SECOND_S: Final = 1.1
 
 _PENDING: Final = "pending"
 _OK: Final = frozenset({200, 201})
-_DROPS: Final = frozenset({Do.DROP_BOARD, Do.DROP_FOLDER, Do.DROP_SOURCE, Do.DROP_CAPTURE, Do.DROP_TEAM})
+_DROPS: Final = frozenset({
+    Do.DROP_BOARD, Do.DROP_FOLDER, Do.DROP_SOURCE, Do.DROP_CAPTURE, Do.DROP_TEAM, Do.DROP_PUBLIC,
+})
 
 
 class Logins(Protocol):
@@ -81,6 +84,7 @@ class Hands:
             Do.MEMBER: self._member, Do.DROP_MEMBER: self._drop_member,
             Do.TEAM: self._shared.team, Do.SEATS: self._shared.seats, Do.RIGHTS: self._shared.rights,
             Do.LINKS: self._shared.links, Do.DROP_LINKS: self._shared.drop_links, Do.DROP_TEAM: self._shared.drop_team,
+            Do.DROP_PUBLIC: PublicPages(grafana=grafana, database=database, seat=seat).drop,
             Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
             Do.DROP_CAPTURE: self._drop_capture, Do.DROP_ORGANISATION: self._drop_organisation,
             Do.RELEASE: self._release, Do.FORGET: self._forget,

@@ -42,6 +42,7 @@ class Do(StrEnum):
     DROP_ACCOUNT = "drop account"
     DROP_MEMBER = "drop member"
     DROP_TEAM = "drop team"
+    DROP_PUBLIC = "drop public"
     DROP_LINKS = "drop links"
     DROP_ORGANISATION = "drop organisation"
     RELEASE = "release"

@@ -34,6 +34,7 @@ from belvedere.workspaces.grafana.model import (
     source_uid,
     team_mark_of,
 )
+from belvedere.workspaces.grafana.passes import Mode
 from belvedere.workspaces.grafana.shared.model import Shared
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
@@ -59,7 +60,7 @@ class Options:
     `organisation` and `user` are patterns with `{id}` and `{name}`; a `user` without either names an account that
     somebody else made; an empty one means none; with `user_stays` it outlives the tenant.
     `store_address` is how Grafana reaches the tenants' PostgreSQL, as `host` or `host:port`; empty: as the tenants
-    do. `sslmode` empty: none on loopback, else `require`.
+    do. `sslmode` empty: none on loopback, else `require`. `capture` is how pictures of dashboards are taken.
     """
 
     organisation: str = "Tenant {id} - {name}"
@@ -68,6 +69,7 @@ class Options:
     role: str = "Viewer"
     store_address: str = ""
     sslmode: str = ""
+    capture: Mode = Mode.TOKEN
 
 
 class Wishes:

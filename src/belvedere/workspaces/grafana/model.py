@@ -53,6 +53,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     CAPTURE = "capture"
     TEAM = "team"
+    PUBLIC = "public"
 
 
 class RecordState(StrEnum):
@@ -275,7 +276,7 @@ class SeenTeam:
 class Observed:
     """What is there. Without an organisation, or as no member of it, the rest is not known and empty.
 
-    `taken` names an organisation of the wanted name that is somebody else's.
+    `taken` names an organisation of the wanted name that is somebody else's; `public` are pages that captures left.
     """
 
     organisation: SeenOrganisation | None = None
@@ -291,6 +292,7 @@ class Observed:
     team: SeenTeam | None = None
     rights: frozenset[Right] = frozenset()
     links: frozenset[str] = frozenset()
+    public: tuple[Record, ...] = ()
 
 
 def source_uid(store_id: UUID) -> str:

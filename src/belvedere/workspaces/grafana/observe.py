@@ -33,6 +33,7 @@ from belvedere.workspaces.grafana.model import (
     SeenService,
 )
 from belvedere.workspaces.grafana.people.model import SeenMember
+from belvedere.workspaces.grafana.public import left
 from belvedere.workspaces.grafana.shared.observe import see_rights, see_team
 
 _UNREADABLE = 406
@@ -106,7 +107,8 @@ def observe(
         boards=boards, members={
             one.login.lower(): SeenMember(one.user_id, one.login, one.role, one.email) for one in members
         },
-        services=services, foreign=foreign, foreign_in_folder=in_folder, **_team(grafana, number, desired, records),
+        services=services, foreign=foreign, foreign_in_folder=in_folder,
+        public=left(records, whenever=removing), **_team(grafana, number, desired, records),
     )
 
 

@@ -71,12 +71,20 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
 
 
 def _content(desired: Desired, observed: Observed, records: Records) -> Steps:
+    yield from _public(observed)
     for source in desired.sources:
         yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
     for board in desired.boards:
         seen = observed.boards.get(board.uid)
         record = records.get((Kind.BOARD, str(board.dashboard_id)))
         yield from plan_board(board, seen, record, desired.folder_uid)
+
+
+def _public(observed: Observed) -> Steps:
+    for one in observed.public:
+        deed, target = Deed(Do.DROP_PUBLIC, key=one.key), one.key.partition("/")[0]
+        title = "Make private again what a picture was taken of"
+        yield step(Do.DROP_PUBLIC, Sign.REMOVE, title, target, deed=deed, key=f"public:{one.key}")
 
 
 def _people(desired: Desired, observed: Observed, records: Records) -> Steps:
@@ -277,6 +285,7 @@ def _removal(desired: Desired, observed: Observed, records: Records) -> Steps:
 
 
 def _drop_content(desired: Desired, observed: Observed, records: Records) -> Steps:
+    yield from _public(observed)
     for (kind, key), record in records.items():
         if kind is Kind.BOARD and record.uid in observed.boards and record.state is not RecordState.DETACHED:
             title = observed.boards[record.uid].title

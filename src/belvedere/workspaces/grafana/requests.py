@@ -310,6 +310,22 @@ def delete_board(uid: str) -> Request:
     return Request("DELETE", f"/api/dashboards/uid/{_named(uid)}", within=True)
 
 
+def publish_board(uid: str, public: str) -> Request:
+    """Make a dashboard public under a uid of ours: only as it stands, for nobody to choose another time."""
+    body = {"uid": public, "isEnabled": True, "annotationsEnabled": False, "timeSelectionEnabled": False}
+    return Request("POST", f"/api/dashboards/uid/{_named(uid)}/public-dashboards", body, within=True)
+
+
+def public_page(uid: str) -> Request:
+    """Read what is public of a dashboard."""
+    return _get(f"/api/dashboards/uid/{_named(uid)}/public-dashboards", within=True)
+
+
+def unpublish_board(uid: str, public: str) -> Request:
+    """Make a dashboard private again."""
+    return Request("DELETE", f"/api/dashboards/uid/{_named(uid)}/public-dashboards/{_named(public)}", within=True)
+
+
 def all_teams() -> Request:
     """List teams, at most a thousand."""
     return _get("/api/teams/search", ("perpage", "1000"), ("page", "1"), within=True)

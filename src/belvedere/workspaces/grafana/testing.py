@@ -25,13 +25,13 @@ from belvedere.workspaces.grafana.testing_content import (
     TwinOrganisation,
     TwinUser,
 )
-from belvedere.workspaces.grafana.testing_teams import TeamContent
+from belvedere.workspaces.grafana.testing_public import PublicContent
 
 _ROLES: Final = frozenset({"Viewer", "Editor", "Admin", "None"})
 _SHORTEST_PASSWORD: Final = 4
 
 
-class TwinGrafana(TeamContent, httpx2.BaseTransport):
+class TwinGrafana(PublicContent, httpx2.BaseTransport):
     """A server's worth of organisations. Use it as the transport of a client, or read and change what it holds."""
 
     def __init__(
@@ -190,7 +190,7 @@ class TwinGrafana(TeamContent, httpx2.BaseTransport):
             ("GET", "/api/library-elements", "member", self.library),
             ("GET", "/api/v1/provisioning/alert-rules", "member", self.rules),
         ]
-        for method, path, kind, deed in [*lines, *self._people()]:
+        for method, path, kind, deed in [*lines, *self._people(), *self.public_routes()]:
             yield method, re.compile(path), kind, deed
 
     def _people(self) -> list[tuple[str, str, str, Callable[..., Reply]]]:

@@ -47,6 +47,7 @@ class TwinOrganisation:
     services: dict[int, Json] = field(default_factory=dict)
     tokens: dict[int, Json] = field(default_factory=dict)
     library: list[str] = field(default_factory=list)
+    public: dict[str, Json] = field(default_factory=dict)
     rules: list[Json] = field(default_factory=list)
     teams: dict[int, Json] = field(default_factory=dict)
     rights: dict[str, list[Json]] = field(default_factory=dict)

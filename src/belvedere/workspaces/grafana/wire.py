@@ -8,6 +8,7 @@ from belvedere.kernel.errors import Rejected
 from belvedere.kernel.settings import Settings
 from belvedere.workspaces.grafana.api import Access
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores
+from belvedere.workspaces.grafana.passes import mode_of
 from belvedere.workspaces.grafana.people.roster import OfTenant
 from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
@@ -67,7 +68,7 @@ def options_of(settings: Settings) -> Options:
     return Options(
         organisation=settings.grafana_organisation, user="" if user == _NONE else user,
         user_stays=settings.grafana_keep_user, store_address=settings.grafana_store_address,
-        sslmode=settings.grafana_store_ssl,
+        sslmode=settings.grafana_store_ssl, capture=mode_of(settings.grafana_capture),
     )
 
 

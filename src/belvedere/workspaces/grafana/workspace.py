@@ -25,12 +25,13 @@ from belvedere.workspaces.grafana.answers import SourceHealth
 from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
 from belvedere.workspaces.grafana.apply import Hands
 from belvedere.workspaces.grafana.bring import PEOPLES, theirs_of
+from belvedere.workspaces.grafana.captures import Captures
 from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
 from belvedere.workspaces.grafana.document import POSTGRES, differences
 from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat, Theirs
 from belvedere.workspaces.grafana.observe import observe, read_board
-from belvedere.workspaces.grafana.passes import CapturePass, make_pass
+from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people.roster import OfTenant, Roster
 from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import plan, plan_board, removal
@@ -199,22 +200,17 @@ class GrafanaWorkspace:
             return None
         return self._address(record.uid, known.organisation)
 
-    def capture_pass(self, place: Place, *, for_s: int) -> CapturePass:
-        """Make a token of the organisation's own Viewer service account that ends by itself after `for_s` seconds.
-
-        Raises:
-            Later: the organisation or its service account is not there yet, or Grafana is away.
-        """
-        known, records = self._on_record(place)
-        record = records.get((Kind.CAPTURE, "main"))
-        if known is None or not known.organisation or record is None:
-            message = "The tenant's organisation is not ready for previews yet."
-            raise Later(message)
-        return make_pass(self._grafana, known.organisation, record.number, for_s=for_s, tenant=place.tenant)
+    def capture_pass(self, place: Place, *, for_s: int, dashboard_id: UUID | None = None) -> CapturePass:
+        """Open the way in for a picture; it closes by itself after `for_s` seconds. See `Captures.open`."""
+        return self._captures(place.tenant).open(*self._on_record(place), dashboard_id, for_s=for_s)
 
     def end_pass(self, made: CapturePass) -> None:
-        """End a token before its time. One that is gone is no error."""
-        self._grafana.ask(requests.delete_token(made.account, made.number), 404, organisation=made.organisation)
+        """Close the way before its time. One that is closed is no error."""
+        self._captures(made.tenant).close(made)
+
+    def _captures(self, tenant: int) -> Captures:
+        seat = Seat(tenant, self.tier)
+        return Captures(grafana=self._grafana, database=self._database, seat=seat, mode=self._options.capture)
 
     def resolve(self, place: Place, dashboard_id: UUID, *, ours: bool) -> bool:
         """Choose for a dashboard that was changed by hand: write ours again, or leave it to the tenant for good.
