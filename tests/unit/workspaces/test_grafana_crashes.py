@@ -102,7 +102,9 @@ def contents(world: World, place: Place) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("failpoint", some(OPENING, "workspaces.grafana.organisation-made", "workspaces.grafana.step.after"))
+@pytest.mark.parametrize(
+    "failpoint", some(OPENING, "workspaces.grafana.organisation-made", "workspaces.grafana.step.after")
+)
 def test_a_crash_while_opening_leaves_what_an_undisturbed_run_leaves(
     world: World, url: str, tmp_path: Path, failpoint: str
 ) -> None:
