@@ -275,7 +275,8 @@ def _camera(settings: Settings) -> Camera:
     )
     ca_file = base_of(settings).ca_file
     browser = Chromium(
-        place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled
+        place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled,
+        ca_file=ca_file,
     )
     if not settings.capture_enabled or mode_of(settings.grafana_capture) is not Mode.RENDERER:
         return browser

@@ -110,6 +110,17 @@ def test_with_the_tenant_its_public_pages_go_even_of_dashboards_that_stay_its_ow
     assert world.ask(listed, organisation=org)["publicDashboards"] == []
 
 
+def test_a_dashboard_with_variables_is_not_made_public_for_a_picture_of_errors(world: World, place: Place) -> None:
+    org, uid = number(world, place), f"b{world.shown[place.tenant][0].dashboard_id.hex}"
+    there = world.ask(requests.board(uid), organisation=org)
+    listed = [{"name": "corner", "type": "custom", "query": "ss,tt"}]
+    changed = {**there["dashboard"], "templating": {"list": listed}}
+    world.ask(requests.put_board(changed, there["meta"]["folderUid"], "by hand"), organisation=org)
+    with pytest.raises(Stuck, match="fill no variables in, and this dashboard has corner"):
+        opened(world, place)
+    assert public(world, place) == []
+
+
 def test_a_dashboard_that_is_not_there_is_waited_for(world: World, place: Place) -> None:
     world.ask(
         requests.delete_board(f"b{world.shown[place.tenant][0].dashboard_id.hex}"), organisation=number(world, place)

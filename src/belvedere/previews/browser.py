@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import opaque
-from belvedere.previews import guard
+from belvedere.previews import guard, trust
 from belvedere.previews.devtools import DevTools
 from belvedere.previews.model import CaptureFailed, NoBrowser, Shape
 
@@ -133,11 +133,13 @@ def _environment(profile: Path, sockets: Path) -> dict[str, str]:
 
 
 @contextmanager
-def launched(program: str, place: Path, url: str, shape: Shape) -> Iterator[Running]:
+def launched(program: str, place: Path, url: str, shape: Shape, ca_file: str = "") -> Iterator[Running]:
     """Run a browser in a folder of its own below `place` for as long as the block lasts.
 
+    It trusts the authorities in `ca_file` besides its own, a PEM file.
+
     Raises:
-        CaptureFailed: the guard could not be started.
+        CaptureFailed: the guard could not be started, or the authorities could not be handed over.
     """
     folder = place / opaque()
     folder.mkdir(parents=True, mode=0o700)
@@ -149,6 +151,8 @@ def launched(program: str, place: Path, url: str, shape: Shape) -> Iterator[Runn
     fcntl.flock(owner, fcntl.LOCK_EX)
     running = None
     try:
+        if ca_file:
+            _trust(folder, ca_file)
         running = _start(program, folder, sockets, url, shape)
         failpoint("previews.browser.started")
         yield running
@@ -162,6 +166,22 @@ def launched(program: str, place: Path, url: str, shape: Shape) -> Iterator[Runn
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(sockets, ignore_errors=True)
         os.close(owner)
+
+
+def _trust(profile: Path, ca_file: str) -> None:
+    """Hand over authorities, in a process of its own: the library keeps one store for a whole process."""
+    command = [sys.executable, "-I", "-S", trust.__file__, str(profile / trust.PLACE), ca_file]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_END_S, env={"PATH": os.defpath}
+        )
+        told = done.stderr.strip().rpartition("\n")[2] or f"it ended ({done.returncode})"
+        said = told if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = type(error).__name__
+    if said:
+        message = f"The browser could not be told whom to trust by BELVEDERE_GRAFANA_CA_FILE: {said[:200]}."
+        raise CaptureFailed(message)
 
 
 def _start(program: str, folder: Path, sockets: Path, url: str, shape: Shape) -> Running:

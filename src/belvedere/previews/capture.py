@@ -34,8 +34,14 @@ _LONGEST_FLAW: Final = 300
 class Chromium:
     """The camera of the product: a headless Chromium for each capture."""
 
-    def __init__(self, *, place: Path, shape: Shape, program: str = "", enabled: bool = True) -> None:
-        """Keep browsers' folders below `place`. `program` names Chromium; empty means the one that is found."""
+    def __init__(
+        self, *, place: Path, shape: Shape, program: str = "", enabled: bool = True, ca_file: str = ""
+    ) -> None:
+        """Keep browsers' folders below `place`. `program` names Chromium; empty means the one that is found.
+
+        Grafana's certificate may be of an authority in `ca_file`, a PEM file.
+        """
+        self._ca_file = ca_file
         self._enabled = enabled
         self._place = place
         self._shape = shape
@@ -72,8 +78,9 @@ class Chromium:
         started = monotonic_s()
         deadline = started + self._shape.timeout_s
         gif, png = folder / "film.gif", folder / "film.png"
+        ca_file = self._ca_file if entry is not None and url.startswith("https:") else ""
         with encoding(deadline=deadline) as encoder, ExitStack() as stack:
-            running = stack.enter_context(browser.launched(program, self._place, url, self._shape))
+            running = stack.enter_context(browser.launched(program, self._place, url, self._shape, ca_file))
             try:
                 take = _Take(running.tools, encoder, self._shape, folder, entry)
                 take.run(url)

@@ -81,10 +81,10 @@ GRAFANA: Final = {
     "grafana-public": Problem(
         "Grafana has no public page for the picture",
         "Pictures are to be taken of public pages (BELVEDERE_GRAFANA_CAPTURE=public), and Grafana has them switched "
-        "off, or somebody paused that of this dashboard.",
+        "off, somebody paused that of this dashboard, or it has variables, which public pages do not fill in.",
         "The dashboard stands and is private; its message goes out as text.",
-        "Switch public dashboards on in Grafana, or resume or remove the paused page; or set "
-        "BELVEDERE_GRAFANA_CAPTURE=token.",
+        "Switch public dashboards on in Grafana, or resume or remove the paused page; for dashboards with variables "
+        "set BELVEDERE_GRAFANA_CAPTURE=token.",
     ),
     "grafana-renderer": Problem(
         "Grafana's image renderer made no picture",

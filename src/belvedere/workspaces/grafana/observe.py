@@ -7,6 +7,7 @@ What is not here: what should be there (`desired.py`), what differs (`plan.py`).
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from belvedere.kernel.clock import utc_now
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.answers import (
     AlertRule,
@@ -26,6 +27,7 @@ from belvedere.workspaces.grafana.model import (
     Kind,
     Known,
     Observed,
+    Record,
     Records,
     RecordState,
     SeenBoard,
@@ -33,7 +35,6 @@ from belvedere.workspaces.grafana.model import (
     SeenService,
 )
 from belvedere.workspaces.grafana.people.model import SeenMember
-from belvedere.workspaces.grafana.public import left
 from belvedere.workspaces.grafana.shared.observe import see_rights, see_team
 
 _UNREADABLE = 406
@@ -123,6 +124,14 @@ def read_board(grafana: Grafana, organisation: int, uid: str) -> SeenBoard | Non
     document = board.dashboard
     version = int(document.get("version") or board.meta.version)
     return SeenBoard(uid, version, board.meta.folder_uid, str(document.get("title", "")), document, digest(document))
+
+
+def left(records: Records, *, whenever: bool = False) -> tuple[Record, ...]:
+    """Return the public pages on record whose capture must be over; `whenever` they end, all of them."""
+    now = utc_now().timestamp()
+    return tuple(
+        one for (kind, _), one in records.items() if kind is Kind.PUBLIC and (whenever or one.number < now)
+    )
 
 
 def _organisation(grafana: Grafana, request: requests.Request) -> SeenOrganisation | None:

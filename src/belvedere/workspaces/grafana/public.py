@@ -17,7 +17,8 @@ from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.answers import PublicPage
 from belvedere.workspaces.grafana.api import Answer, Grafana
 from belvedere.workspaces.grafana.deeds import Deed
-from belvedere.workspaces.grafana.model import Kind, Record, Records, Seat
+from belvedere.workspaces.grafana.model import Kind, Records, Seat
+from belvedere.workspaces.grafana.observe import left, read_board
 from belvedere.workspaces.grafana.passes import CapturePass, Mode
 
 _OK: Final = frozenset({200, 201})
@@ -42,8 +43,9 @@ class PublicPages:
 
         Raises:
             Later: the dashboard is not there, or Grafana is away.
-            Stuck: Grafana has no public dashboards, or a person has paused this one.
+            Stuck: Grafana has no public dashboards, a person has paused this one, or it has variables.
         """
+        self._must_be_plain(organisation, uid)
         public = f"{_MARK}{opaque()}"
         key, ends_at = f"{uid}/{public}", int(utc_now().timestamp()) + for_s
         with self._database.transaction() as connection:
@@ -60,6 +62,15 @@ class PublicPages:
             self._grafana.url, Secret(""), organisation, 0, 0, monotonic_s() + for_s, self._seat.tenant, Mode.PUBLIC,
             page.access_token, key,
         )
+
+    def _must_be_plain(self, organisation: int, uid: str) -> None:
+        """Refuse a dashboard whose panels would all be in error: public pages do not fill variables in."""
+        seen = read_board(self._grafana, organisation, uid)
+        listed = seen.document.get("templating", {}).get("list") if seen is not None else None
+        names = [str(one.get("name")) for one in listed or () if isinstance(one, dict)]
+        if names:
+            message = f"Grafana's public pages fill no variables in, and this dashboard has {', '.join(names)[:100]}."
+            raise Stuck(message, code="grafana-public", hint="Set BELVEDERE_GRAFANA_CAPTURE to token or renderer.")
 
     def _theirs(self, answer: Answer, organisation: int, uid: str) -> PublicPage:
         """Return the page of a dashboard that is public already."""
@@ -101,11 +112,3 @@ class PublicPages:
     def _forget(self, key: str) -> None:
         with self._database.transaction() as connection:
             store.drop(connection, self._seat, Kind.PUBLIC, key)
-
-
-def left(records: Records, *, whenever: bool = False) -> tuple[Record, ...]:
-    """Return the public pages on record whose capture must be over; `whenever` they end, all of them."""
-    now = utc_now().timestamp()
-    return tuple(
-        one for (kind, _), one in records.items() if kind is Kind.PUBLIC and (whenever or one.number < now)
-    )
