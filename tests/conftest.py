@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -91,6 +92,18 @@ class Cluster:
     def url(self, name: str, user: str = "belvedere") -> str:
         return f"postgresql://{user}:{user}@127.0.0.1:{self.port}/{name}"
 
+    @contextmanager
+    def control(self) -> Iterator[Database]:
+        """Give a control database, copied from the migrated template, and remove it."""
+        name = f"control_{uuid4().hex[:12]}"
+        with psycopg.connect(self.superuser, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")  # type: ignore[arg-type]
+        made = Database(Secret(self.url(name)), size=8).open()
+        yield made
+        made.close()
+        with psycopg.connect(self.superuser, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
     def stop(self) -> None:
         # Nothing of it is kept, so it need not be left clean.
         end(self.process, by=signal.SIGQUIT, patience_s=20)
@@ -118,15 +131,9 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def database(cluster: Cluster) -> Iterator[Database]:
-    """A control database of this test alone, copied from the migrated template."""
-    name = f"control_{uuid4().hex[:12]}"
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")  # type: ignore[arg-type]
-    made = Database(Secret(cluster.url(name)), size=8).open()
-    yield made
-    made.close()
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+    """A control database of this test alone."""
+    with cluster.control() as made:
+        yield made
 
 
 def children() -> set[int]:

@@ -28,11 +28,15 @@ def services(database: Database, tmp_path: Path) -> Iterator[Services]:
     made.close()
 
 
-@pytest.fixture
-def flask(services: Services) -> Flask:
+def application(services: Services) -> Flask:
     app = Flask(__name__)
     app.register_blueprint(blueprint(services))
     return app
+
+
+@pytest.fixture
+def flask(services: Services) -> Flask:
+    return application(services)
 
 
 @dataclass

@@ -34,6 +34,9 @@ OPENING = [
     "workspaces.grafana.account-made", "workspaces.grafana.keys.before-commit", "workspaces.grafana.step.after",
     "workspaces.opened.before-commit",
 ]
+PICTURES = [
+    "workspaces.grafana.public-asked", "workspaces.grafana.public-made", "workspaces.grafana.public-dropped",
+]
 CLOSING = [
     "workspaces.grafana.board-dropped", "workspaces.grafana.folder-dropped", "workspaces.grafana.source-dropped",
     "workspaces.grafana.capture-dropped", "workspaces.grafana.account-dropped",
@@ -120,17 +123,17 @@ def test_a_crash_while_opening_leaves_what_an_undisturbed_run_leaves(
     world.delete(place)
 
 
-@pytest.mark.parametrize("failpoint", some(["public-asked", "public-made", "public-dropped"], "public-made"))
+@pytest.mark.parametrize("failpoint", some(PICTURES, "workspaces.grafana.public-made"))
 def test_a_crash_during_a_picture_of_a_public_page_leaves_nothing_public(
     world: World, url: str, tmp_path: Path, failpoint: str
 ) -> None:
     place = world.tenant()
     show(world, place.tenant)
     world.workspaces.provision(place.tenant)
-    die(world, url, tmp_path, verb="picture", place=place, failpoint=f"workspaces.grafana.{failpoint}")
-    assert public(world, place) == (1 if failpoint == "public-made" else 0)
+    die(world, url, tmp_path, verb="picture", place=place, failpoint=failpoint)
+    assert public(world, place) == (1 if failpoint.endswith("public-made") else 0)
     assert [one.title for one in world.grafana.plan(place).steps] == ["Make private again what a picture was taken of"]
-    if failpoint == "public-made":
+    if failpoint.endswith("public-made"):
         # The next picture, however it is taken, comes before the next plan.
         made = world.workspaces.capture_pass(place.tenant, for_s=60)
         assert made is not None
