@@ -106,3 +106,22 @@ def test_a_login_without_another_organisation_is_told_so_and_true_lack_of_rights
     answers = {"/api/users/1": said(403, "Permissions needed: users:read")}
     with pytest.raises(Stuck, match="does not allow it"):
         world.grafana.grafana.ask(requests.user(1))
+
+
+@pytest.mark.parametrize(("said_of_it", "ends"), [("Organization not found", "made again"), ("Not found", "stuck")])
+def test_an_organisation_that_went_a_moment_ago_is_made_again(world: World, said_of_it: str, ends: str) -> None:
+    place = world.tenant()
+    world.workspaces.provision(place.tenant)
+    number = world.ask(requests.organisation_named(f"Tenant {place.tenant} - {place.name}"))["id"]
+    world.ask(requests.delete_organisation(number))
+    wire = world.grafana.grafana._transport
+    # What Grafana answers for five seconds after it knew the login there.
+    wire.fault = lambda _n, request: said(404, said_of_it) if (
+        request.url.path == "/api/org" and request.headers["X-Grafana-Org-Id"] == str(number)) else None
+    if ends == "stuck":
+        with pytest.raises(Stuck, match="404"):
+            world.grafana.plan(place)
+        wire.fault = lambda _n, _r: None
+    world.workspaces.provision(place.tenant)
+    assert not world.grafana.plan(place)
+    world.delete(place)

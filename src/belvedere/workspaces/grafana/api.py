@@ -183,7 +183,11 @@ class Grafana:
         Raises:
             Stuck: something in between takes the header away.
         """
-        answer = self._send(requests.current_organisation(), organisation, (401, 403) if self.access.token else (403,))
+        accept = (401, 403, 404) if self.access.token else (403, 404)
+        answer = self._send(requests.current_organisation(), organisation, accept)
+        if answer.status == 404 and "rganization" not in answer.message:  # noqa: PLR2004
+            self._refuse(requests.current_organisation(), answer)
+        # 404: it went within the seconds for which Grafana keeps in mind what the login may do there.
         if answer.status not in _OK:
             self._verified.pop(organisation, None)
             if answer.status == 401 and "organization" not in answer.message:  # noqa: PLR2004
