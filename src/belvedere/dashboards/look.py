@@ -13,14 +13,16 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from msgspec.structs import replace
 
 from belvedere.dashboards import postgres
 from belvedere.dashboards.bind import bind
-from belvedere.dashboards.classify import Profile, Shape, asked_values, classify
+from belvedere.dashboards.classify import Classification, Profile, Shape, asked_values, classify
 from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.store import Desired
 from belvedere.dashboards.template import catalogue, find
 from belvedere.kernel.errors import Later, TooMany
+from belvedere.workspaces.model import Model
 from belvedere.workspaces.viewer.store import is_lost, words
 
 
@@ -119,7 +121,7 @@ def look(
 ) -> Looked | None:
     """Say what dashboard a relation should have; None when it vanished while it was looked at."""
     shape = shape_of(relation, database, store_kind)
-    seen, state, message, inside = Profile(), DashboardState.READY, "", False
+    seen, state, message, inside, reach = Profile(), DashboardState.READY, "", False, ""
     try:
         with reader(store_id, within_s=within_s) as connection:
             inside = True
@@ -127,6 +129,8 @@ def look(
                 seen = postgres.profile(
                     connection, shape, asked_values(shape), rows_estimate=relation.rows_estimate,
                     timeout_ms=round(within_s * 1000))
+                _, model = _drawn(shape, seen, override)
+                reach = postgres.reach(connection, model)
             except psycopg.Error as error:
                 if is_lost(error):
                     raise
@@ -139,13 +143,19 @@ def look(
             state, message = DashboardState.NEEDS_YOU, _TOO_LONG
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
-    found = classify(shape, seen, override=override)
-    template = find(found.chosen.template) or catalogue()[-1]
-    model = bind(template, shape, found.chosen, guess=found.guess)
+    found, model = _drawn(shape, seen, override)
+    model = replace(model, reach=reach)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
         found, state, message)
     return Looked(desired, away=bool(message) and not inside)
+
+
+def _drawn(shape: Shape, seen: Profile, override: str | None) -> tuple[Classification, Model]:
+    """Choose a template for what was seen, and make the model of it."""
+    found = classify(shape, seen, override=override)
+    template = find(found.chosen.template) or catalogue()[-1]
+    return found, bind(template, shape, found.chosen, guess=found.guess)
 
 
 def _meaning(error: psycopg.Error) -> tuple[DashboardState, str]:

@@ -1,4 +1,4 @@
-"""A bounded look at a tenant's relation, as its reader: how many values have the shape of a number or a time.
+"""A bounded look at a tenant's relation, as its reader: values of the shape of a number or a time, and since when.
 
 Nothing of a tenant's is evaluated but by its own reader in a read-only transaction with `search_path =
 pg_catalog`. What is not here: what the counts mean (`classify.py`), panels' queries (`workspaces/postgres.py`).
@@ -12,11 +12,17 @@ from psycopg import sql
 
 from belvedere.dashboards.classify import ColumnProfile, Profile, Shape
 from belvedere.workspaces.dialect import write
-from belvedere.workspaces.reading import NUMBER, PLAIN_TIME, ZONED_TIME, as_text, stored_as
-from belvedere.workspaces.viewer.store import run
+from belvedere.workspaces.model import Model
+from belvedere.workspaces.reading import NUMBER, PLAIN_TIME, ZONED_TIME, as_text, expression, stored_as
+from belvedere.workspaces.viewer.store import is_lost, run
 
 SAMPLED_ROWS: Final = 5000
 _MOST_COLUMNS: Final = 200
+_RANGES: Final = (
+    (6, "now-7d"), (27, "now-30d"), (85, "now-90d"), (175, "now-6M"), (355, "now-1y"), (715, "now-2y"),
+    (1800, "now-5y"),
+)
+"""The most days that each leaves room for: what fits today is to fit for a while."""
 
 
 def profile(
@@ -50,6 +56,29 @@ def profile(
         for index, (name, _) in enumerate(columns)
     }
     return Profile(row["looked"], seen, rows_estimate, whole=row["looked"] < SAMPLED_ROWS)
+
+
+def reach(connection: psycopg.Connection[Any], model: Model, *, timeout_ms: int = 1000) -> str:
+    """Return the shortest usual time range that holds every row; empty when there is no time, or no answer in time.
+
+    Raises:
+        psycopg.OperationalError: the session is lost.
+    """
+    field = model.fields.get(model.time or "")
+    if field is None:
+        return ""
+    statement = write(
+        "SELECT (extract(epoch FROM now() - min({})) / 86400)::float8 AS days FROM {}.{}",
+        expression(field, sql.Identifier(field.column)), sql.Identifier(model.schema), sql.Identifier(model.table))
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
+            days = run(connection, statement)[0]["days"]
+    except psycopg.Error as error:
+        if is_lost(error):
+            raise
+        return ""
+    return next((name for most, name in _RANGES if days is not None and days <= most), "")
 
 
 def stands(connection: psycopg.Connection[Any], oid: int) -> bool:

@@ -50,7 +50,7 @@ def to_grafana(model: Model, dashboard_id: UUID, *, datasource: str) -> Document
         "editable": True,
         "graphTooltip": 1,
         "refresh": "",
-        "time": {"from": model.default_range or "now-10y", "to": "now"},
+        "time": {"from": model.default_range or model.reach or "now-10y", "to": "now"},
         "annotations": {"list": []},
         "templating": {"list": [_variable(model, variable, source) for variable in model.variables]},
         "panels": list(_panels(model, source)),

@@ -188,7 +188,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
     `subtitle` says what it is, to be followed by "from" and the table. `fields` maps roles to columns. `time` is the
     role that the time range filters; `run` the one that tells runs apart. `time_unit` is empty where the table
-    does not tell the unit of its delays.
+    does not tell the unit of its delays. `reach` is the shortest usual time range that holds every row, such as
+    `now-90d`; empty where that is not known. It is for workspaces that must name one; the viewer shows all there is.
     """
 
     template: str
@@ -208,6 +209,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     time_unit: str = ""
     time_unit_rules: tuple[UnitRule, ...] = ()
     default_range: str = ""
+    reach: str = ""
     refresh_s: int = 30
 
     def panel(self, panel_id: str) -> Panel | None:

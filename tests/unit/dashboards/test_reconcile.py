@@ -255,3 +255,25 @@ def test_pages_follow_each_other_newest_first(dashboards: Dashboards, tenant_sto
     second = dashboards.list(actor, limit=3, after=first.next)
     assert [d.table for d in first.items + second.items] == ["t4", "t3", "t2", "t1", "t0"]
     assert (first.total, second.next) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "shown"),
+    [
+        ("timestamptz", "now() - interval '2 days'", "now-7d"),
+        ("timestamptz", "now() - interval '40 days'", "now-90d"),
+        ("text", "to_char(now() - interval '200 days', 'YYYY-MM-DD HH24:MI')", "now-1y"),
+        ("date", "'1950-01-01'", "now-10y"),
+        ("timestamptz", "NULL", "now-10y"),
+    ],
+)
+def test_a_dashboard_in_grafana_opens_on_the_time_that_its_rows_span(
+    dashboards: Dashboards, tenant_store, kind: str, first: str, shown: str
+) -> None:
+    tenant_store.write(
+        f"CREATE TABLE runs (run_date {kind}, design text, wns_ns float8)",
+        f"INSERT INTO runs VALUES ({first}, 'a', 1), ({first}, 'a', 2)",
+    )
+    dashboards.reconcile(tenant_store.facts.id)
+    [one] = dashboards.publications(tenant_store.facts.tenant_id)
+    assert one.document["time"] == {"from": shown, "to": "now"}
