@@ -167,7 +167,7 @@ def _panel(model: Model, panel: Panel, source: Document, number: int, place: Doc
         "id": number, "type": _KINDS[panel.type], "title": panel.title, "description": panel.description,
         "gridPos": place,
         "fieldConfig": {"defaults": _defaults(model, panel), "overrides": list(_overrides(model, panel))},
-        "options": _options(panel),
+        "options": _options(panel, compared=model.run is not None),
     }
     if panel.query is None:
         return made
@@ -254,6 +254,9 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     if panel.type in ("bar", "histogram"):
         # Grafana writes the text of an empty value for each label that it leaves out below the bars.
         yield {"matcher": {"id": "byType", "options": "string"}, "properties": [{"id": "noValue", "value": " "}]}
+    if panel.type == "timeseries":
+        # And for each tick of the axis that it leaves out.
+        yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": " "}]}
     named: list[tuple[str, str, int | None]] = []
     if query.kind == "rows" and panel.unit == "time":
         named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]
@@ -286,12 +289,13 @@ def _steps(thresholds: Sequence[Threshold]) -> list[Document]:
     return [{"color": _COLOURS[one.tone], "value": one.at} for one in thresholds]
 
 
-def _options(panel: Panel) -> Document:
+def _options(panel: Panel, *, compared: bool) -> Document:
     if panel.type == "stat":
         return {
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "textMode": "value",
             "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
-            "showPercentChange": True,
+            # Of one value alone Grafana shows a change of "00%".
+            "showPercentChange": compared and panel.query is not None and panel.query.kind == "tile",
         }
     if panel.type in ("bar", "histogram"):
         return {
