@@ -1,5 +1,6 @@
 """The reference pages are what the code says."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -32,3 +33,13 @@ def test_every_job_that_an_event_wakes_exists() -> None:
 
     known = {job.name for job in GENERATOR["shipped_jobs"]()}
     assert {job for woken in REACTIONS.values() for job in woken} <= known
+
+
+def test_every_page_that_a_text_names_is_there() -> None:
+    texts = [path for folder in ("src", "tests", "docs") for path in (ROOT / folder).rglob("*.*")
+             if path.suffix in {".py", ".md", ".html", ".yaml"}]
+    named = {(path, Path(ROOT, found)) for path in [*texts, *ROOT.glob("*.md")]
+             for found in re.findall(r"docs/[a-z-]+/[a-z0-9-]+\.md", path.read_text(encoding="utf-8"))}
+    linked = {(path, path.parent / found) for path in (ROOT / "docs").rglob("*.md")
+              for found in re.findall(r"\]\(([\w./-]+\.md)", path.read_text(encoding="utf-8"))}
+    assert {(path, page) for path, page in named | linked if not page.is_file()} == set()
