@@ -25,8 +25,7 @@ from belvedere.kernel.failpoints import EXIT_CODE
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SAMPLE = {
-    "kernel.migrate.before-commit", "stores.database.made",
-    "dashboards.publish.before-commit", "stores.remove.before-drop-login",
+    "kernel.migrate.before-commit", "dashboards.publish.before-commit", "stores.remove.before-drop-login",
 }
 LONGEST_S = 150
 
