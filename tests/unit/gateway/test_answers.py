@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 from tests.unit.gateway.conftest import ALICE, BOB, SECRET, rig_of
 
@@ -231,6 +232,14 @@ def test_a_tenants_many_queries_wait_for_their_turn_and_no_other_tenant_does(rig
     made = rig_of(rig.world, at_once=1)
     ended = []
 
+    def asleep(what="pid"):
+        with psycopg.connect(rig.world.cluster.superuser, autocommit=True) as connection:
+            while not (found := connection.execute(
+                f"SELECT {what} FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            ).fetchall()):
+                pass
+            return found
+
     async def all_at_once():
         async def one(subject, text, name):
             async def receive():
@@ -246,9 +255,12 @@ def test_a_tenants_many_queries_wait_for_their_turn_and_no_other_tenant_does(rig
             await made.application(scope, receive, send)
             ended.append(name)
 
-        await asyncio.gather(
-            one(ALICE, "SELECT+pg_sleep(1.0)", "alice 1"), one(ALICE, "SELECT+1", "alice 2"),
-            one(BOB, "SELECT+1", "bob"))
+        first = asyncio.create_task(one(ALICE, "SELECT+pg_sleep(60)", "alice 1"))
+        await asyncio.wait_for(asyncio.to_thread(asleep), 20)
+        second = asyncio.create_task(one(ALICE, "SELECT+1", "alice 2"))
+        await one(BOB, "SELECT+1", "bob")
+        await asyncio.to_thread(asleep, "pg_cancel_backend(pid)")
+        await asyncio.gather(first, second)
 
     asyncio.run(all_at_once())
     assert ended[0] == "bob"
