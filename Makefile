@@ -6,8 +6,7 @@ LOCKS := requirements/build.txt deploy/bootstrap.sh
 # A developer's environment holds all that running needs; so `make up` takes it when it is there.
 READY := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.portal) .venv/.package src/belvedere/web/static/manifest.json
 DEV := .venv/.dev .venv/.package src/belvedere/web/static/manifest.json
-# Tests wait for processes a third of their time, so one worker more than cores.
-WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+WORKERS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help up test test-crash test-contract bench lint docs lock reset clean
 
