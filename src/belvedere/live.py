@@ -87,15 +87,26 @@ class Stream:
 
 
 class Hub:
-    """Listens to the control database once and tells every stream. Positions are `<process>-<count>`."""
+    """Listens to the control database once and tells every stream. Positions are `<epoch>-<count>`.
+
+    An epoch is one connection's life: what moved between two of them nobody heard, so a position of an earlier one
+    means that everything may have moved.
+    """
 
     def __init__(self, url: Secret) -> None:
         """Take where to listen."""
         self._url = url
-        self._epoch = os.urandom(4).hex()
-        self._count = 0
         self._past: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED)
         self.streams: set[Stream] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an epoch, and tell every page to look again."""
+        self._epoch = os.urandom(4).hex()
+        self._count = 0
+        self._past.clear()
+        for stream in self.streams:
+            stream.tell(stream.topics)
 
     def position(self) -> str:
         """Tell how far it is; pages carry this, so that nothing is lost between their making and their stream."""
@@ -129,8 +140,7 @@ class Hub:
                 async with connection:
                     await connection.execute("LISTEN " + CHANNEL)
                     pause = 0.2
-                    for stream in self.streams:
-                        stream.tell(stream.topics)
+                    self.begin()
                     async for notice in connection.notifies():
                         self.moved(notice.payload)
             except (psycopg.Error, OSError) as error:

@@ -165,20 +165,25 @@ class Chain:
     def _open(self, name: FileName, first: Mapping[str, Any]) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, before = self.folder / str(name), (self._name, self._head)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        # Under its own name only when it is locked and whole: a file that nobody holds belongs to a dead process.
+        making = self.folder / f".{name}"
+        descriptor = os.open(making, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with suppress(OSError):  # A file system without locks: then nobody's end is ever taken for proved.
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _flush_folder(self.folder)
             self._descriptor, self._name, self._size, self._opened_at = descriptor, name, 0, self._now()
             self._head = Head(0, self._head.hash)
             identity = {"format": record.FORMAT, "chain": name.chain, "sequence": name.sequence}
             self._write({"kind": "opened", **identity, **self._about(), **first})
+            failpoint("audit.chain.making")
+            making.rename(path)
+            _flush_folder(self.folder)
         except OSError:
             # A file without its first record would break the chain: as if it had never been begun.
             self._descriptor, (self._name, self._head) = None, before
             os.close(descriptor)
-            path.unlink(missing_ok=True)
+            for one in (making, path):
+                one.unlink(missing_ok=True)
             raise
         self._owned.append(descriptor)
         failpoint("audit.chain.opened")

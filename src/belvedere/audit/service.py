@@ -163,26 +163,35 @@ class FileHistory:
         with log.only_one(self._folder, "recover") as alone:
             if not alone:
                 return 0
-            self._index.catch_up()
-            own = self._own_chain()
-            left = self._index.running()
-            dead = {chain for chain in {one.chain for one in left} if not log.lives(self._folder, chain, own)}
-            closed = [one for one in left if one.chain in dead]
+            dead = self._dead()
+            closed = [one for one in self._index.running() if one.chain in dead]
             for one in closed:
                 self._append(
                     {"kind": "ended", "id": one.id, "result": str(Result.UNKNOWN), "error": DIED, "chain": one.chain},
                     durable=False,
                 )
                 failpoint("audit.recover.closed")
-            self._note_torn()
+            self._note_torn(dead)
         if closed:
             _LOG.warning("%d actions of ended processes were closed as unknown", len(closed))
         return len(closed)
 
-    def _note_torn(self) -> None:
+    def _dead(self) -> set[str]:
+        """Return the chains whose process is proved dead among those that look unfinished; the index then has all."""
+        self._index.catch_up()
+        names = [record.file_name(end.file) for end in self._index.torn()]
+        chains = {one.chain for one in self._index.running()} | {name.chain for name in names if name}
+        own = self._own_chain()
+        dead = {chain for chain in chains if not log.lives(self._folder, chain, own)}
+        if dead:
+            # What they wrote between the first look and their death: only who is dead already writes no more.
+            self._index.catch_up()
+        return dead
+
+    def _note_torn(self, dead: set[str]) -> None:
         for end in self._index.torn():
             name = record.file_name(end.file)
-            if name is None or log.lives(self._folder, name.chain, self._own_chain()):
+            if name is None or name.chain not in dead:
                 continue
             with (self._folder / end.file).open("rb") as file:
                 file.seek(end.at_byte)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from belvedere.audit import log
 from belvedere.audit.model import Result
 from belvedere.audit.service import DIED, FileHistory
 from belvedere.kernel.actor import SYSTEM
@@ -22,6 +23,19 @@ history = FileHistory(Path(sys.argv[1]), most_bytes=int(sys.argv[2]))
 for turn in range(int(sys.argv[3])):
     with history.action(SYSTEM, "tenant.create", f"{turn}"):
         pass
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+HELD = """
+import sys
+from pathlib import Path
+from belvedere.audit.service import FileHistory
+from belvedere.kernel.actor import SYSTEM
+history = FileHistory(Path(sys.argv[1]))
+with history.action(SYSTEM, "tenant.create", "acme"):
+    print("begun", flush=True)
+    sys.stdin.readline()
 print("done", flush=True)
 sys.stdin.read()
 """
@@ -62,7 +76,10 @@ def test_a_deed_whose_end_was_not_written_is_unknown_too(folder: Path) -> None:
     history.close()
 
 
-@pytest.mark.parametrize("place", ["audit.chain.opened", "audit.chain.rotating", "audit.action.asked:7"])
+PLACES = ("making", "making:3", "opened", "rotating")
+
+
+@pytest.mark.parametrize("place", [*(f"audit.chain.{place}" for place in PLACES), "audit.action.asked:7"])
 def test_wherever_a_process_dies_the_chain_stays_whole(folder: Path, place: str) -> None:
     crash(folder, place, deeds=20, most_bytes=1_500)
     crash(folder, place, deeds=20, most_bytes=1_500)
@@ -96,6 +113,33 @@ def test_a_living_process_keeps_its_actions_running(folder: Path) -> None:
         assert mine.verify().ok
     other.communicate(timeout=30)
     mine.close()
+
+
+def test_what_a_process_writes_while_others_look_whether_it_lives_is_not_taken_for_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", HELD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "begun\n"
+    lives = log.lives
+
+    def ends_before_the_answer(*given: object) -> bool:
+        if other.poll() is None:
+            other.stdin.write("end\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "done\n"
+            other.kill()
+            other.communicate()
+        return lives(*given)
+
+    monkeypatch.setattr(log, "lives", ends_before_the_answer)
+    history = FileHistory(folder)
+    assert history.recover() == 0
+    assert [action.result for action in history.search(SYSTEM).items] == [Result.SUCCEEDED]
+    assert '"repaired"' not in "".join(path.read_text() for path in folder.glob("*.jsonl"))
+    assert history.verify().ok
+    history.close()
 
 
 def test_killed_processes_and_many_at_once(folder: Path) -> None:

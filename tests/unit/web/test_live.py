@@ -83,6 +83,15 @@ def _tell(services: Services, *topics: str) -> None:
         signal(connection, *topics)
 
 
+async def _listening(services: Services, portal: Portal, cookie: str) -> None:
+    """Return when the hub listens: it tells a page what moved since, or that everything may have."""
+    page = Listener(portal, "jobs", cookie)
+    await page.until(lambda it: "event: at" in it.text)
+    await asyncio.to_thread(_tell, services, "jobs")
+    await page.until(lambda it: "data: jobs" in it.text)
+    await page.leave()
+
+
 def test_a_page_hears_its_topics_and_no_others(services: Services, cookie: str) -> None:
     async def scene(portal: Portal) -> None:
         page = Listener(portal, "tenant.7,jobs", cookie)
@@ -112,6 +121,7 @@ def test_nobody_hears_anything_without_a_session_or_from_another_site(services: 
 
 def test_what_moved_while_a_page_was_away_is_told_when_it_returns(services: Services, cookie: str) -> None:
     async def scene(portal: Portal) -> None:
+        await _listening(services, portal, cookie)
         page = Listener(portal, "tenant.7,tenant.8", cookie)
         await page.until(lambda it: "event: at" in it.text)
         position = page.text.split("id: ")[1].split("\n")[0]
@@ -252,3 +262,15 @@ def test_a_position_that_is_too_old_means_that_everything_moved() -> None:
     for _ in range(5000):
         hub.moved("c")
     assert hub.missed(begin, topics) == topics
+
+
+def test_what_moved_while_nobody_listened_may_be_everything() -> None:
+    hub = Hub(Secret("postgresql://nowhere"))
+    topics = frozenset({"a", "b"})
+    hub.moved("a")
+    position = hub.position()
+    hub.begin()
+    assert hub.missed(position, topics) == topics
+    hub.moved("b")
+    assert hub.missed(position, topics) == topics
+    assert hub.missed(hub.position(), topics) == set()
