@@ -76,10 +76,12 @@ def test_a_deed_whose_end_was_not_written_is_unknown_too(folder: Path) -> None:
     history.close()
 
 
-PLACES = ("making", "making:3", "opened", "rotating")
+PLACES = (
+    "audit.chain.making", "audit.chain.making:3", "audit.chain.opened", "audit.chain.rotating", "audit.action.asked:7",
+)
 
 
-@pytest.mark.parametrize("place", [*(f"audit.chain.{place}" for place in PLACES), "audit.action.asked:7"])
+@pytest.mark.parametrize("place", PLACES)
 def test_wherever_a_process_dies_the_chain_stays_whole(folder: Path, place: str) -> None:
     crash(folder, place, deeds=20, most_bytes=1_500)
     crash(folder, place, deeds=20, most_bytes=1_500)
