@@ -97,3 +97,4 @@ def test_retracting_is_safe_to_repeat(workspace: Workspace, place: Place) -> Non
     workspace.retract(place, one.dashboard_id)
     workspace.retract(place, one.dashboard_id)
     workspace.retract(place, uuid4())
+    assert not workspace.plan(place)

@@ -106,6 +106,7 @@ def test_a_pid_file_that_names_another_process_is_stale(server):
     pid_file = server.data / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{server.data}\n0\n{server.port}\n\n127.0.0.1\n\nready\n")
     server.start()
+    assert pid_file.read_text().split("\n", 1)[0] != str(os.getpid())
 
 
 def test_a_taken_port_is_a_sentence(server):
@@ -142,6 +143,9 @@ def test_a_half_made_server_is_made_anew(server):
     (server.place / "data.new").mkdir(parents=True)
     (server.place / "data.new" / "PG_VERSION").write_text("15\n")
     server.start()
+    assert not (server.place / "data.new").exists()
+    with psycopg.connect(server.superuser_url().reveal()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_programs_that_are_not_there_are_a_sentence(tmp_path):
