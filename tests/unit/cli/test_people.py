@@ -5,28 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from belvedere.cli.main import run
-from belvedere.kernel.db import Database
-
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
-
-
-@pytest.fixture
-def belvedere(database: Database, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """Run a command; return its exit code, stdout and stderr."""
-    monkeypatch.chdir(home.parent)
-    monkeypatch.setenv("BELVEDERE_HOME", str(home))
-    monkeypatch.setenv("BELVEDERE_DATABASE_URL", database.url.reveal())
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(list(arguments))
-        return code, *capfd.readouterr()
-
-    return call
 
 
 def test_a_token_is_printed_as_one_json_member_and_nowhere_else(belvedere, home: Path) -> None:
