@@ -17,7 +17,7 @@ from belvedere.workspaces.model import Model
 _SELECT: Final[LiteralString] = (
     "SELECT d.id, d.tenant_id, t.name AS tenant, t.slug, d.store_id, d.store_kind, d.database_name, d.table_name, "
     "d.subject, "
-    "d.family, d.title, d.state, d.message, d.url, d.created_at, d.changed_at, d.guess, d.template, "
+    "d.family, d.title, d.state, d.message, d.url, d.link, d.created_at, d.changed_at, d.guess, d.template, "
     "d.override_template IS NOT NULL AS overridden, o.preview_id, o.captured_at, o.sent_at FROM dashboard d "
     "JOIN tenant t ON t.serial = d.tenant_id LEFT JOIN dashboard_outcome o ON o.dashboard_id = d.id "
     "WHERE d.state <> 'gone'"
@@ -83,6 +83,12 @@ def count(connection: Connection, tenant: int | None) -> int:
 def get(connection: Connection, dashboard_id: UUID) -> Dashboard | None:
     """Find one dashboard."""
     row = one(connection, _SELECT + " AND d.id = %s", [dashboard_id])
+    return _dashboard(row) if row else None
+
+
+def linked(connection: Connection, link: str) -> Dashboard | None:
+    """Find the dashboard that a message's link is about."""
+    row = one(connection, _SELECT + " AND d.link = %s", [link])
     return _dashboard(row) if row else None
 
 
@@ -243,6 +249,6 @@ def _dashboard(row: dict[str, Any]) -> Dashboard:
         id=row["id"], tenant_id=row["tenant_id"], tenant=row["tenant"], slug=row["slug"], store_id=row["store_id"],
         store_kind=row["store_kind"], database=row["database_name"], table=row["table_name"], subject=row["subject"],
         family=row["family"], title=row["title"], state=DashboardState(row["state"]), message=row["message"],
-        url=row["url"], created_at=row["created_at"], changed_at=row["changed_at"], guess=row["guess"],
-        template=row["template"], overridden=row["overridden"], preview_id=row["preview_id"],
+        url=row["url"], link=row["link"], created_at=row["created_at"], changed_at=row["changed_at"],
+        guess=row["guess"], template=row["template"], overridden=row["overridden"], preview_id=row["preview_id"],
         captured_at=row["captured_at"], sent_at=row["sent_at"])

@@ -4,140 +4,29 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-import psycopg
 import pytest
-from flask.testing import FlaskClient
-from tests.rules.test_history import _clean, _dashboard
-from werkzeug.test import TestResponse
 
-from belvedere.app import Services, build
-from belvedere.cli.main import run
 from belvedere.inventory.model import HEADER, harmless
-from belvedere.kernel.actor import SYSTEM, Role
+from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import Later
-from belvedere.kernel.secret import Secret
-from belvedere.kernel.settings import Settings
-from belvedere.web.app import create_app
-from belvedere.web.context import SESSION_COOKIE
 from belvedere.workspaces.grafana import requests
-from grafana_server import Server
-
-Json = dict[str, Any]
-
-
-@dataclass
-class World:
-    """Alice has a dashboard in Grafana; `meddle` does what people do there."""
-
-    services: Services
-    server: Server
-    client: FlaskClient
-    csrf: str
-    bearer: str
-    dashboard: UUID
-    home: Path
-    database: str
-
-    @property
-    def alice(self) -> int:
-        return self.services.tenants.get(SYSTEM, "alice").serial
-
-    @property
-    def organisation(self) -> int:
-        return self.services.drift.state(SYSTEM, self.alice).organisation
-
-    def work(self) -> None:
-        """Do what a runner would for alice's workspace."""
-        self.services.workspaces.provision(self.alice)
-
-    def work_when_asked(self) -> None:
-        """Wait for the order, as a runner does, and do it."""
-        asked: list[Any] = []
-        with self.services.database.transaction() as connection:
-            connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'workspaces.provision'")
-        while not asked:
-            listed = self.services.queue.list(SYSTEM, state="waiting", limit=50).items
-            asked = [one for one in listed if one.name == "workspaces.provision"]
-        self.work()
-
-    def ask(self, request: Any) -> Any:
-        grafana = self.services.workspaces.grafana
-        assert grafana is not None
-        return grafana.grafana.ask(request, organisation=self.organisation).body
-
-    def meddle(self, title: str = "Mine now") -> None:
-        uid = f"b{self.dashboard.hex}"
-        document = self.ask(requests.board(uid))["dashboard"]
-        self.ask(requests.put_board({**document, "title": title}, "", "by hand"))
-
-    def rename_source(self, name: str = "other") -> None:
-        [source] = [one for one in self.ask(requests.sources()) if one["name"].endswith("-timing_report")]
-        self.ask(requests.change_source(source["uid"], {**source, "name": name}))
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    def post(self, path: str, **form: str) -> TestResponse:
-        return self.client.post(path, data={"csrf": self.csrf, **form})
-
-    def api(self, method: str, path: str, body: Json | None = None, **headers: str) -> TestResponse:
-        sent = {"Authorization": f"Bearer {self.bearer}"} | {k.replace("_", "-"): v for k, v in headers.items()}
-        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=sent)
+from grafana_doors import Command, World, commands, doors
 
 
 @pytest.fixture(scope="module")
 def world(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home, server, name = tmp_path_factory.mktemp("doors") / "home", Server(), "control_doors"
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")
-    url = cluster.url(name)
-    services = build(Settings(
-        home=str(home), database_url=Secret(url), pool_size=6, grafana_url=server.url.replace("admin:admin@", ""),
-        grafana_user="admin", grafana_password=Secret("admin"),
-    ))
-    made = services.accounts.create(SYSTEM, "dana", Role.ADMIN)
-    with services.database.transaction() as connection:
-        connection.execute("UPDATE operator SET must_change_password = false")
-    cookie = services.sessions.open(made.operator, origin="127.0.0.1")
-    session = services.sessions.find(cookie)
-    assert session is not None
-    client = create_app(services).test_client()
-    client.set_cookie(SESSION_COOKIE, cookie.reveal())
-    _, bearer = services.tokens.create(SYSTEM, name="doors", role=Role.ADMIN)
-    dashboard = _dashboard(services)
-    services.members.add(SYSTEM, services.tenants.get(SYSTEM, "alice").serial, "olga@example.org", name="=1+1")
-    world = World(services, server, client, session.csrf, bearer.reveal(), dashboard, home, url)
-    world.work()
-    yield world
-    services.close()
-    server.close()
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    _clean(cluster)
+    with doors(cluster, tmp_path_factory.mktemp("doors"), "control_doors") as made:
+        made.services.members.add(SYSTEM, made.alice, "olga@example.org", name="=1+1")
+        made.work()
+        yield made
 
 
 @pytest.fixture
-def belvedere(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command; return its exit code, stdout and stderr."""
-    monkeypatch.chdir(world.home.parent)
-    monkeypatch.setenv("BELVEDERE_HOME", str(world.home))
-    monkeypatch.setenv("BELVEDERE_DATABASE_URL", world.database)
-    monkeypatch.setenv("GRAFANA_BASE_URL", world.server.url.replace("admin:admin@", ""))
-    monkeypatch.setenv("GRAFANA_USER", "admin")
-    monkeypatch.setenv("GRAFANA_PASSWORD", "admin")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(list(arguments))
-        return code, *capfd.readouterr()
-
-    return call
+def belvedere(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    return commands(world, monkeypatch, capfd)
 
 
 @pytest.fixture
