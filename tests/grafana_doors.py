@@ -36,6 +36,18 @@ _ROOMS: Final = ("stores", "workspaces", "dashboards", "tenants")
 
 
 @dataclass
+class Somebody:
+    """A member's browser."""
+
+    client: FlaskClient
+    csrf: str
+    person: UUID
+
+    def post(self, path: str, **form: str) -> TestResponse:
+        return self.client.post(path, data={"csrf": self.csrf, **form})
+
+
+@dataclass
 class World:
     """Alice has a dashboard in Grafana; `meddle` does what people do there."""
 
@@ -97,6 +109,18 @@ class World:
         serial = self.services.tenants.get(SYSTEM, name).serial
         moves = self.services.moves.under_way(SYSTEM, serial)
         return moves is None and self.services.drift.state(SYSTEM, serial).word == "ready"
+
+    def join(self, email: str, role: Role) -> "Somebody":
+        """Make a member of alice's by hand, and sign them in."""
+        made = self.services.members.add(SYSTEM, self.alice, email, role=role)
+        assert made.password is not None
+        account = self.services.accounts.sign_in(email, made.password, "127.0.0.1")
+        cookie = self.services.sessions.open(account, origin="127.0.0.1")
+        session = self.services.sessions.find(cookie)
+        assert session is not None
+        client = self.client.application.test_client()
+        client.set_cookie(SESSION_COOKIE, cookie.reveal())
+        return Somebody(client, session.csrf, made.member.id)
 
     def ask(self, request: Any, *accept: int, organisation: int | None = None) -> Any:
         grafana = self.services.workspaces.grafana

@@ -101,7 +101,10 @@ class Services:
     @property
     def people(self) -> People:
         """Tenants' members as users of Grafana."""
-        return People(history=self.history, tenants=self.tenants, members=self.members, rooms=self.workspaces)
+        return People(
+            database=self.database, history=self.history, credentials=self.credentials, tenants=self.tenants,
+            members=self.members, rooms=self.workspaces,
+        )
 
     @property
     def adoption(self) -> Adoption:

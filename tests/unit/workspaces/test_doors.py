@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from belvedere.inventory.model import HEADER, harmless
-from belvedere.kernel.actor import SYSTEM
+from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.errors import Later
+from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
 from grafana_doors import Command, World, commands, doors
 
@@ -154,12 +156,57 @@ def test_the_organisation_tool_speaks_as_before(settled: World, belvedere) -> No
 
 
 def test_the_first_password_is_handed_over_once(settled: World, belvedere) -> None:
+    assert "Take first password" in settled.get("/tenants/alice/workspace").text
     code, out, _ = belvedere("workspace", "password", "alice", "--json")
     made = json.loads(out)
     assert (code, made["login"]) == (0, "user_alice")
     assert len(made["password"]) > 20
     assert belvedere("workspace", "password", "alice")[0] == 2
-    assert settled.api("POST", "/tenants/alice/workspace/password").status_code == 404
+    again = settled.api("POST", "/tenants/alice/workspace/password")
+    assert (again.status_code, again.json["type"]) == (409, "/problems/handed-over")
+    page = settled.get("/tenants/alice/workspace").text
+    assert "Take first password" not in page and "Its first password was taken" in page
+    refused = settled.post("/tenants/alice/workspace/password")
+    assert (refused.status_code, "handed over before" in refused.text) == (409, True)
+
+
+def test_a_members_first_password_is_handed_over_once_and_offered_no_more(settled: World, belvedere) -> None:
+    page = "/tenants/alice/members"
+    ann = settled.join("ann@example.org", Role.ADMIN)
+    vera = settled.join("vera@example.org", Role.VIEWER)
+    settled.work()
+    shown = settled.get(page).text
+    offered = set(re.findall(r'Take first password<span class="sr"> of ([^<]+)<', shown))
+    assert {"=1+1", "ann", "vera"} <= offered
+    # An admin of the tenant sees that they wait, and takes nobody's but the own.
+    admins = ann.client.get(page).text
+    assert admins.count("Take first password") == 1
+    assert "vera or an operator takes it" in admins
+    assert ann.post(f"{page}/{vera.person}/password").status_code == 403
+    assert vera.client.get(page).text.count("Take first password") == 1
+    assert "olga" not in vera.client.get(page, headers={"HX-Request": "true", "HX-Target": "first-passwords"}).text
+    taken = vera.post(f"{page}/{vera.person}/password")
+    assert (taken.status_code, taken.headers["Cache-Control"]) == (200, "no-store")
+    found = re.search(r'<code id="first-password">([^<]+)</code>', taken.text)
+    grafana = settled.services.workspaces.grafana
+    assert found is not None and grafana is not None
+    assert grafana.grafana.is_login("vera@example.org", Secret(found[1]))
+    assert "Take first password" not in vera.client.get(page).text
+    assert found[1] not in vera.client.get(page).text
+    again = vera.post(f"{page}/{vera.person}/password")
+    assert (again.status_code, "handed over before" in again.text) == (409, True)
+
+    path = "/tenants/alice/members/olga@example.org/password"
+    answer = settled.api("POST", path)
+    assert (answer.status_code, answer.json["login"]) == (200, "olga@example.org")
+    assert grafana.grafana.is_login("olga@example.org", Secret(answer.json["password"]))
+    again = settled.api("POST", path)
+    assert (again.status_code, again.json["type"]) == (409, "/problems/handed-over")
+    assert settled.api("POST", "/tenants/alice/members/nobody@example.org/password").status_code == 404
+    assert belvedere("member", "take-password", "alice", "olga@example.org")[0] == 2
+    said = settled.services.history.search(SYSTEM, limit=50).items
+    assert sum(one.verb == "workspace.take-member-password" for one in said) >= 4
+    assert not any(found[1] in str(one) or answer.json["password"] in str(one) for one in said)
 
 
 def test_an_inventory_tells_all_that_a_tenant_has_and_computes_nothing(settled: World, belvedere) -> None:
