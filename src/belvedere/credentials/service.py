@@ -142,6 +142,11 @@ class Credentials:
         row = store.current(connection, serial, fold(key))
         return str(row["source"]) if row else None
 
+    def version_of(self, connection: Connection, serial: int, key: str) -> int:
+        """Return the number of the current value, which tells two values apart and nothing about them; 0 for none."""
+        row = store.current(connection, serial, fold(key))
+        return int(row["version"]) if row else 0
+
     def provide(self, connection: Connection, serial: int, key: str, value: Secret) -> bool:
         """Write a credential that Belvedere made, in the caller's transaction; tell whether anything changed.
 

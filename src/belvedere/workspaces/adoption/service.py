@@ -29,6 +29,7 @@ from belvedere.workspaces.grafana.answers import User
 from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.apply import key_of
 from belvedere.workspaces.grafana.model import Kind, Seat, mark_of, team_mark_of
+from belvedere.workspaces.grafana.narrow import store as narrow_store
 from belvedere.workspaces.tiers import Tier
 
 Listed = list[Candidate]
@@ -229,6 +230,7 @@ class Adoption:
             serial = candidate.tenant
             with self._database.transaction() as connection:
                 keep(connection, serial)
+                narrow_store.ask_whole(connection, serial)
                 self._queue.enqueue(connection, "workspaces.provision", str(serial))
                 signal(connection, f"tenant.{serial}")
         failpoint("workspaces.adopt.after-commit")

@@ -5,6 +5,7 @@ answer and compares. What is not here: which steps there are (`plan.py`).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, Protocol, cast
 from uuid import UUID
 
@@ -107,6 +108,7 @@ class Hands:
             except Unsure:
                 if attempt == _TRIES - 1:
                     raise
+                deed = replace(deed, seen=None)
                 self._grafana.pause(0.3 * 3**attempt)
             else:
                 return
@@ -225,7 +227,7 @@ class Hands:
             answer = self._grafana.ask(requests.create_source(body), 409, organisation=number)
             made = answer.read(SourceMade).datasource if answer.status in _OK else None
         failpoint("workspaces.grafana.source-made")
-        made = made or self._change_source(source, body, number)
+        made = made or self._change_source(source, body, number, deed.seen)
         if made.uid != source.uid:
             raise taken(source.name, "data source")
         with self._database.transaction(flushed=False) as connection:
@@ -234,11 +236,14 @@ class Hands:
                 digest=source.seal,
             )
 
-    def _change_source(self, source: WantedSource, body: Mapping[str, object], number: int) -> Source:
-        seen = self._grafana.ask(requests.source(source.uid), 404, organisation=number)
-        if seen.status not in _OK:
-            raise taken(source.name, "data source")
-        there = seen.read(Source)
+    def _change_source(
+        self, source: WantedSource, body: Mapping[str, object], number: int, there: Source | None
+    ) -> Source:
+        if there is None:
+            answer = self._grafana.ask(requests.source(source.uid), 404, organisation=number)
+            if answer.status not in _OK:
+                raise taken(source.name, "data source")
+            there = answer.read(Source)
         if is_foreign_source(there) or there.read_only:
             raise taken(source.name, "data source")
         # Nothing of what it was before is left in it: an empty text takes a secret away.
@@ -306,9 +311,7 @@ class Hands:
             return
         with self._database.transaction() as connection:
             if not store.set_state(connection, self._seat, Kind.BOARD, deed.key, RecordState.BY_HAND):
-                store.put(
-                    connection, self._seat, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND
-                )
+                store.put(connection, self._seat, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND)
             failpoint("workspaces.grafana.hold.before-commit")
 
     def _capture(self, deed: Deed, number: int) -> None:

@@ -14,7 +14,7 @@ from belvedere.kernel.errors import Forbidden, NotFound
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana.model import Desired, Seat
 from belvedere.workspaces.grafana.people import store
-from belvedere.workspaces.grafana.people.model import KnownUser, WantedMember, role_of
+from belvedere.workspaces.grafana.people.model import JoinedMember, KnownUser, WantedMember, role_of
 from belvedere.workspaces.grafana.people.users import FORGETS_S, Users, wait_for
 
 OfTenant = Callable[[int], Sequence[Member]]
@@ -40,6 +40,7 @@ class Roster:
         with self._database.transaction() as connection:
             users = store.users(connection, self._url, seat.tenant)
             joined = store.joined(connection, seat)
+            begun = store.half_made(connection, self._url, seat.tenant)
         there = {(one.login, one.number) for one in joined if one.left_at is None}
         wanted = []
         for member in members:
@@ -48,6 +49,9 @@ class Roster:
             wanted.append(WantedMember(
                 login, member.email, member.name, role_of(member.role), number, joined=(login, number) in there,
             ))
+        # Who was being made when a process died, and is no member any more, may be inside.
+        begun = [login for login in begun if login not in {one.login for one in joined}]
+        joined = (*joined, *(JoinedMember(login, 0, "") for login in begun))
         return replace(desired, members=tuple(wanted), joined=joined, administrator=administrator)
 
     def look_after(self, users: Users, seat: Seat, organisation: int) -> list[str]:
