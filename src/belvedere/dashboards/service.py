@@ -33,6 +33,9 @@ from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Shown
 
 _LOOK_AGAIN: Final = timedelta(hours=1)
+_GROWN_AGAIN: Final = timedelta(minutes=10)
+"""Less than the timer's quarter of an hour, at whose next round a table that has grown is looked at."""
+
 _KEEP_GONE_DAYS: Final = 30
 _AGAIN_S: Final = 5.0
 _PATIENCE: Final = Patience()
@@ -285,7 +288,7 @@ class Dashboards:
         began_s, rest_in_s, looks = monotonic_s(), [], 0
         for relation, known in worst_last(relations, stored):
             override = known.override if known else None
-            wait_s = self._left_alone_s(known, fingerprint(relation, override))
+            wait_s = self._left_alone_s(known, fingerprint(relation, override), relation.size_bytes)
             if wait_s:
                 rest_in_s.append(wait_s)
                 continue
@@ -325,12 +328,14 @@ class Dashboards:
                 signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
         return wait_s
 
-    def _left_alone_s(self, known: store.Stored | None, seen: str) -> float:
+    def _left_alone_s(self, known: store.Stored | None, seen: str, size_bytes: int) -> float:
         """Return how long a relation needs no look yet: 0 if it does, infinite if its timer finds it in time."""
         if known is None or known.seen != seen:
             return 0.0
         if known.state in ("ready", "working"):
-            return math.inf if self._now() - known.looked_at < _LOOK_AGAIN else 0.0
+            grown = known.size_bytes not in {None, size_bytes}
+            again = _GROWN_AGAIN if grown else _LOOK_AGAIN
+            return math.inf if self._now() - known.looked_at < again else 0.0
         return max((known.again_at - self._now()).total_seconds(), 0.0) if known.again_at else 0.0
 
     def _part(

@@ -26,7 +26,10 @@ _SELECT: Final[LiteralString] = (
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a dashboard of one relation should be. `seen` is the fingerprint of what was looked at."""
+    """What a dashboard of one relation should be. `seen` is the fingerprint of what was looked at.
+
+    `size_bytes` is how big it was then; None where its range of time depends on no row.
+    """
 
     tenant_id: int
     store_id: UUID
@@ -38,6 +41,7 @@ class Desired:
     why: Classification
     state: DashboardState
     message: str
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Stored:
     override: str | None
     failures: int
     again_at: datetime | None
+    size_bytes: int | None
 
 
 def page(
@@ -117,11 +122,11 @@ def of_store(connection: Connection, store_id: UUID) -> list[Stored]:
     """Return the dashboards of a store, gone ones too."""
     found = rows(
         connection,
-        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at "
+        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at, size_bytes "
         "FROM dashboard WHERE store_id = %s", [store_id])
     return [
         Stored(row["id"], row["schema_name"], row["table_name"], row["seen"], row["state"], row["looked_at"],
-               row["override_template"], row["failures"], row["again_at"])
+               row["override_template"], row["failures"], row["again_at"], row["size_bytes"])
         for row in found
     ]
 
@@ -148,6 +153,7 @@ def put(
         "template": desired.model.template, "family": desired.model.family, "title": desired.model.title,
         "subject": desired.subject, "guess": desired.model.guess, "state": state, "message": desired.message,
         "seen": desired.seen, "model": Jsonb(model), "why": Jsonb(why), "failures": failures, "again_at": again_at,
+        "size": desired.size_bytes,
     }
     row = one(
         connection,
@@ -158,16 +164,16 @@ def put(
         ), written AS (
             INSERT INTO dashboard AS d (id, tenant_id, store_id, store_kind, database_name, schema_name, table_name,
                 template, family, title, subject, guess, state, message, seen, model, why, failures,
-                again_at)
+                again_at, size_bytes)
             SELECT %(id)s, serial, %(store)s, %(kind)s, %(database)s, %(schema)s, %(table)s, %(template)s, %(family)s,
                 %(title)s, %(subject)s, %(guess)s, %(state)s, %(message)s, %(seen)s, %(model)s, %(why)s, %(failures)s,
-                %(again_at)s
+                %(again_at)s, %(size)s
             FROM tenant WHERE serial = %(tenant)s AND deleting_since IS NULL
             ON CONFLICT (store_id, schema_name, table_name) DO UPDATE SET
                 template = excluded.template, family = excluded.family, title = excluded.title,
                 subject = excluded.subject, guess = excluded.guess, message = excluded.message, seen = excluded.seen,
                 why = excluded.why, looked_at = now(), gone_at = NULL, model = excluded.model,
-                failures = excluded.failures, again_at = excluded.again_at,
+                failures = excluded.failures, again_at = excluded.again_at, size_bytes = excluded.size_bytes,
                 state = CASE WHEN d.model = excluded.model AND d.state = 'ready' AND excluded.state = 'working'
                     THEN 'ready' ELSE excluded.state END,
                 version = d.version + (d.model <> excluded.model)::int,
