@@ -5,8 +5,9 @@ Grafana answers a picture whatever happens, also when the renderer is not instal
 picture whatever it sees: a sign-in page where Grafana does not know it, Chromium's own page where it does not reach
 Grafana, panels without their data when the time is over, each in the right size (seen with renderer 3.10.5). So
 the dashboard must be there, the time must not be used up, and a second, small picture in the other colours must have
-them: no page but a dashboard that was let in to follows the `theme` of its address. What is not here: pages that a
-browser looks at (`capture.py`), the renderer itself, which is a program or plugin of Grafana's.
+them: only pages that Grafana shows to those whom it lets in follow the `theme` of their address. It is of a dashboard
+that does not exist, so that no query is asked twice. What is not here: pages that a browser looks at (`capture.py`),
+the renderer itself, which is a program or plugin of Grafana's.
 """
 
 import io
@@ -30,6 +31,7 @@ _LONGER_S: Final = 5.0
 _SHARE: Final = 0.7
 """How much of the time the picture itself may take; the rest is for the second one and for encoding."""
 _PROBE: Final = (480, 270)
+_NONE: Final = "belvedere-none"
 _APART: Final = 64
 """How far the middle brightness of light and dark pages is apart at least; in Grafana 11.0.0 it is some 220 of 255."""
 _INSTALL: Final = "install the image renderer, or set BELVEDERE_GRAFANA_CAPTURE=token"
@@ -83,10 +85,10 @@ class Rendering:
 
     def _must_be_there(self, url: str, entry: Entry) -> None:
         """Refuse a dashboard that Grafana does not show: of that there would be a picture as well."""
-        _, _, uid = urlsplit(url).path.rpartition("/d/")
+        uid = _uid(url)
         try:
             with self._asked(_LONGER_S) as asked:
-                answer = asked.get(f"{entry.base}/api/dashboards/uid/{uid.partition('/')[0]}", headers=_sent(entry))
+                answer = asked.get(f"{entry.base}/api/dashboards/uid/{uid}", headers=_sent(entry))
         except (httpx2.HTTPError, OSError) as error:
             raise _away(error) from None
         if answer.status_code in {401, 403}:
@@ -128,9 +130,10 @@ class Rendering:
         return bytes(found)
 
     def _must_follow_colours(self, url: str, entry: Entry, picture: bytes, deadline: float) -> None:
-        """Refuse a picture of any other page than the dashboard: none of them changes its colours with the address."""
+        """Refuse a picture of a page that anybody is shown: none of them changes its colours with the address."""
         theme = self.shape.theme
         other = url.replace(f"theme={theme}", f"theme={'light' if theme == 'dark' else 'dark'}")
+        other = other.replace(f"/d/{_uid(url)}", f"/d/{_NONE}", 1)
         second = self._picture(other, entry, _PROBE, deadline)
         if abs(_brightness(picture) - _brightness(second)) < _APART:
             message = (
@@ -167,6 +170,10 @@ class Rendering:
                 return msgspec.json.decode(answer.content, type=_Settings).renderer_available
         except (httpx2.HTTPError, OSError, msgspec.MsgspecError):
             return True
+
+
+def _uid(url: str) -> str:
+    return urlsplit(url).path.rpartition("/d/")[2].partition("/")[0]
 
 
 def _sent(entry: Entry) -> dict[str, str]:

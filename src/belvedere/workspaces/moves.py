@@ -179,6 +179,8 @@ class Moves:
                 if old is not None and old.kind != new.kind:
                     self._rooms.close_place(old, place, _ROOM)
                 failpoint("workspaces.leave.closed")
+                # Grafana 9.3.2 forgets what a folder allows when another organisation's of the same uid is deleted.
+                self._rooms.look_again(serial)
                 with self._database.transaction() as connection:
                     store.end_move(connection, serial)
                     signal(connection, f"tenant.{serial}", "attention")

@@ -113,6 +113,7 @@ def test_the_renderer_gives_one_still_frame_for_the_token(tmp_path: Path) -> Non
     assert wanted.items() <= dict(asked.url.params).items()
     assert int(asked.url.params["timeout"]) in {8, 9}
     assert {"width": "480", "height": "270", "theme": "dark"}.items() <= dict(second.url.params).items()
+    assert (asked.url.path, second.url.path) == ("/render/d/b1", "/render/d/belvedere-none"), "no query is asked twice"
 
 
 @pytest.mark.parametrize(

@@ -167,10 +167,8 @@ class Looks:
             return store.shared(connection, self._grafana.url)
 
     def plugin(self, known: Known | None) -> str:
-        """Return the plugin's name for documents; a new Grafana is not asked before there is an organisation."""
-        if known is None or not known.organisation:
-            return POSTGRES
-        return self._grafana.postgres_plugin(known.organisation)
+        """Return the plugin's name for documents, also for those of an organisation that is still to be made."""
+        return self._grafana.postgres_plugin(known.organisation if known else 0)
 
     def desired(
         self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
