@@ -175,6 +175,15 @@ class Credentials:
         """
         self._seal(connection, serial, key, value, internal=True)
 
+    def take_out(self, connection: Connection, serial: int, key: str) -> Secret | None:
+        """Give a secret that `keep` sealed, and keep it no more: of two who ask at one moment one gets it."""
+        if store.head(connection, serial, fold(key), lock=True) is None:
+            return None
+        found = self.read_in(connection, serial, key)
+        if found:
+            self.keep(connection, serial, key, Secret(""))
+        return found or None
+
     def rotate(self, actor: Actor) -> int:
         """Make a new sealing key where it is ours to make, and seal every value anew with the first key.
 

@@ -51,18 +51,21 @@ class People:
         self._rooms = rooms
 
     def first_passwords(self, actor: Actor, serial: int) -> FirstPasswords:
-        """Return whose first password can still be handed over. A Grafana that cannot be used has none to give."""
+        """Return whose first password can still be handed over.
+
+        Where the Grafana, or the key that seals passwords, cannot be used there is none to give.
+        """
         people = self._members.list(actor, serial)
         try:
             workspace = self._rooms.of(serial)
+            if not isinstance(workspace, GrafanaWorkspace):
+                return FirstPasswords()
+            with self._database.transaction() as connection:
+                login, made = default_user(connection, Seat(serial, workspace.tier))
+                sealed = self._credentials.read_in(connection, serial, PASSWORD) if made else None
+                known = store.users(connection, workspace.grafana.url, serial)
         except Stuck:
             return FirstPasswords()
-        if not isinstance(workspace, GrafanaWorkspace):
-            return FirstPasswords()
-        with self._database.transaction() as connection:
-            login, made = default_user(connection, Seat(serial, workspace.tier))
-            sealed = self._credentials.read_in(connection, serial, PASSWORD) if made else None
-            known = store.users(connection, workspace.grafana.url, serial)
         waiting = {name for name, user in known.items() if user.made and user.number and user.handed_at is None}
         return FirstPasswords(
             login, made, bool(sealed),

@@ -23,10 +23,12 @@ from belvedere.workspaces import store
 from belvedere.workspaces.choice import Choice, Own
 from belvedere.workspaces.drift.notes import Ending, Notes
 from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.model import Seat
 from belvedere.workspaces.grafana.narrow import store as narrow_store
 from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people import store as people_store
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.passwords import none_left
 from belvedere.workspaces.port import Place, Publication, Workspace
 from belvedere.workspaces.repairs import ROOM, Repairs
 from belvedere.workspaces.sources import SETTLES_S, check_sources
@@ -152,7 +154,8 @@ class Workspaces:
         """Hand over login and first password of the tenant's default user, once.
 
         Raises:
-            NotFound: there is none, or it was handed over before.
+            NotFound: Belvedere made none.
+            Conflict: it was handed over before.
         """
         actor.must(Role.OPERATOR, serial)
         tenant = self._tenants.get(actor, serial)
@@ -160,8 +163,7 @@ class Workspaces:
             workspace = self._in_grafana(serial)
             found = workspace.take_password(_place(tenant)) if workspace is not None else None
             if found is None:
-                message = "There is no password to hand over: it was handed over before, or there is no default user."
-                raise NotFound(message)
+                raise none_left(self._database, Seat(serial, workspace.tier) if workspace is not None else None)
         return found
 
     def grafana_document(self, serial: int, dashboard_id: UUID) -> Mapping[str, Any]:

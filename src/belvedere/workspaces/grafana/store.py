@@ -122,9 +122,21 @@ def place(connection: Connection, seat: Seat) -> Known | None:
 
 
 def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
-    """Write down that an organisation of this name is about to be made. What was known of another one is dropped."""
+    """Write down that an organisation of this name is about to be made. What was known of another one is dropped.
+
+    But for the default user where the Grafana is the same: users outlive organisations. And but for what was written
+    as a dashboard; one that people had made theirs went with the organisation, so that ours is made again.
+    """
     narrow.forget(connection, seat)
-    connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND tier = %s AND kind <> 'board'", [*seat])
+    connection.execute(
+        "DELETE FROM grafana_object o WHERE tenant_id = %s AND tier = %s AND kind <> 'board' AND (kind <> 'account' "
+        "OR NOT EXISTS (SELECT FROM grafana_workspace w WHERE w.tenant_id = o.tenant_id AND w.tier = o.tier "
+        "AND w.url = %s))",
+        [*seat, url],
+    )
+    connection.execute(
+        "UPDATE grafana_object SET state = 'ours' WHERE tenant_id = %s AND tier = %s AND state = 'detached'", [*seat]
+    )
     connection.execute(
         "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, asked_at) "
         "SELECT serial, %(tier)s, %(url)s, %(name)s, now() FROM tenant WHERE serial = %(tenant)s "

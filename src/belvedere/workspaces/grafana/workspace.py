@@ -352,12 +352,11 @@ class GrafanaWorkspace:
         """Hand over the default user's first password, once: it is not kept after this."""
         _, records = self._on_record(place)
         login = next((record.key for (kind, _), record in records.items() if kind is Kind.ACCOUNT), "")
+        if not login:
+            return None
         with self._database.transaction() as connection:
-            password = self._credentials.read_in(connection, place.tenant, PASSWORD)
-            if not login or not password:
-                return None
-            self._credentials.keep(connection, place.tenant, PASSWORD, Secret(""))
-        return login, password
+            password = self._credentials.take_out(connection, place.tenant, PASSWORD)
+        return (login, password) if password else None
 
     def users(self, place: Place) -> Users:
         """Return the tenant's members as users of this Grafana."""

@@ -16,6 +16,7 @@ from belvedere.workspaces.grafana.model import Desired, Seat
 from belvedere.workspaces.grafana.people import store
 from belvedere.workspaces.grafana.people.model import JoinedMember, KnownUser, WantedMember, role_of
 from belvedere.workspaces.grafana.people.users import FORGETS_S, Users, wait_for
+from belvedere.workspaces.grafana.problems import handed_over
 
 OfTenant = Callable[[int], Sequence[Member]]
 """The members of a tenant, by its serial number."""
@@ -96,10 +97,13 @@ def take_password(users: Users, login: str) -> tuple[str, Secret]:
     """Hand over the first password of a member's user, once.
 
     Raises:
-        NotFound: Belvedere did not make the user, or the password was handed over before.
+        NotFound: Belvedere did not make the user.
+        Conflict: it was handed over before.
     """
     found = users.first_password(login)
-    if found is None:
-        message = "There is no password to hand over: it was handed over before, or the user is not Belvedere's."
-        raise NotFound(message)
-    return found
+    if found is not None:
+        return found
+    if users.is_handed_over(login):
+        raise handed_over()
+    message = "There is no password to hand over: the user is not one that Belvedere made."
+    raise NotFound(message)

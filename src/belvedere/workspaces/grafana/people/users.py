@@ -14,6 +14,7 @@ from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana.accounts import in_its_way
 from belvedere.workspaces.grafana.answers import Added, Made, Member, Membership, User
 from belvedere.workspaces.grafana.api import Changed, Grafana, Unsure
 from belvedere.workspaces.grafana.model import Seat
@@ -115,6 +116,12 @@ class Users:
             store.hand_over(connection, url, login)
         return user.login, password
 
+    def is_handed_over(self, login: str) -> bool:
+        """Tell whether the first password of a user that Belvedere made was given away."""
+        with self._database.transaction() as connection:
+            known = store.user(connection, self._grafana.url, login)
+        return known is not None and known.made and known.handed_at is not None
+
     # Finding and making
 
     def _known(self, member: WantedMember) -> User | None:
@@ -178,7 +185,12 @@ class Users:
             store.begin(connection, self._grafana.url, member.login, self._seat.tenant)
         failpoint("workspaces.grafana.member-asked")
         request = requests.create_member(member.login, member.email, member.name, password.reveal(), organisation)
-        answer = self._grafana.ask(request, 412)
+        try:
+            answer = self._grafana.ask(request, 412)
+        except Unsure as error:
+            # Made unseen it has an organisation of its own where each user gets one: that is in nobody's way.
+            hindrance = in_its_way(self._grafana, member.email) if self._called(member) is None else None
+            raise hindrance or error from error
         if answer.status not in _OK:
             message = f"{member.login} appeared in Grafana at the same moment. It is looked at again."
             raise Unsure(message, retry_in_s=1.0)
