@@ -197,7 +197,10 @@ def make(
     moves = Moves(
         database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
     )
-    people = People(history=history, tenants=tenants, members=members, rooms=workspaces)
+    people = People(
+        database=database, history=history, credentials=credentials, tenants=tenants, members=members,
+        rooms=workspaces,
+    )
     return World(
         database, tenants, credentials, stores, grafana, workspaces, history, queue, members, people, team, moves, shown
     )

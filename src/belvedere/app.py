@@ -101,7 +101,10 @@ class Services:
     @property
     def people(self) -> People:
         """Tenants' members as users of Grafana."""
-        return People(history=self.history, tenants=self.tenants, members=self.members, rooms=self.workspaces)
+        return People(
+            database=self.database, history=self.history, credentials=self.credentials, tenants=self.tenants,
+            members=self.members, rooms=self.workspaces,
+        )
 
     @property
     def adoption(self) -> Adoption:
@@ -218,17 +221,14 @@ def build(settings: Settings) -> Services:
         tier=tier_of(settings),
     )
     dashboards: Dashboards = Dashboards(
-        database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url
+        database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url,
+        reached=bool(settings.public_url),
     )
     templates = GrafanaTemplates(
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
     )
     viewer = Viewer(load=dashboards.shown, readers=stores)
-    notifications = Notifications(
-        database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
-        read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
-        slack_token=settings.slack_bot_token, slack_channel=settings.slack_channel_id,
-    )
+    notifications = _notifications(settings, database=database, queue=queue, history=history, credentials=credentials)
     previews = _previews(settings, database=database, queue=queue, history=history, notifications=notifications,
                          workspaces=workspaces, dashboards=dashboards)
     return Services(
@@ -248,6 +248,16 @@ def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | Non
         return None
     secret = secrets_of(settings.gateway_secret, source_of(settings))[0]
     return QueryGateway(gateway_address(settings), PROOF_HEADER, secret, carried, uncarried, links)
+
+
+def _notifications(
+    settings: Settings, *, database: Database, queue: JobQueue, history: FileHistory, credentials: Credentials
+) -> Notifications:
+    return Notifications(
+        database=database, queue=queue, history=history, pictures=settings.path(settings.capture_dir),
+        read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
+        slack_token=settings.slack_bot_token, slack_channel=settings.slack_channel_id,
+    )
 
 
 def _previews(

@@ -6,7 +6,7 @@ from belvedere.jobs.model import Reactions
 
 REACTIONS: Final[Reactions] = {
     "tenant.created": ["stores.provision"],
-    "tenant.changed": ["stores.provision", "workspaces.provision"],
+    "tenant.changed": ["stores.provision", "workspaces.look-again"],
     "stores.ready": ["workspaces.provision"],
     "workspace.ready": ["dashboards.reconcile-tenant"],
     "workspace.moved": ["dashboards.readdress"],

@@ -24,8 +24,9 @@ from tests.unit.stores.conftest import World, installation
 
 from belvedere.gateway.identities import LinkedIdentities
 from belvedere.node.parts import answers
+from grafana_world import REAL, access_of
 
-URL = os.environ.get("BELVEDERE_TEST_GRAFANA_URL", "").rstrip("/")
+URL = access_of(REAL).url if REAL else ""
 SECRET = "what only Grafana knows"
 QUERY = "SELECT note FROM runs"
 HEADERS: list[dict[str, str]] = [

@@ -179,7 +179,10 @@ def test_a_pass_for_pictures_opens_this_organisation_and_no_other(wired: Wired, 
     assert made is not None and made.organisation == number(world, place)
     stranger = wired.stranger(Access(wired.access.url, token=made.token))
     assert stranger.verify(made.organisation)
-    assert not stranger.verify(number(world, other))
+    try:
+        assert not stranger.verify(number(world, other))
+    except Stuck as error:  # Grafana 9.3.2 does not look at the header of a token's call; that is found out
+        assert "instead of" in error.detail
     world.workspaces.end_pass(made)
     with pytest.raises(Stuck, match="does not know"):
         wired.stranger(Access(wired.access.url, token=made.token)).ask(

@@ -11,7 +11,7 @@ import pytest
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import Database
-from belvedere.kernel.errors import BelvedereError, Forbidden, Later, NotFound, Stuck
+from belvedere.kernel.errors import BelvedereError, Conflict, Forbidden, Later, NotFound, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.api import Access, Grafana
@@ -162,7 +162,7 @@ def test_who_was_taken_out_sees_nothing_after_the_caches_have_ended(house: House
     world = house.world
     login, password = world.people.take_password(SYSTEM, place.tenant, house.address("vera"))
     assert house.sees(place, login, password)
-    with pytest.raises(NotFound, match="handed over before"):
+    with pytest.raises(Conflict, match="handed over before"):
         world.people.take_password(SYSTEM, place.tenant, house.address("vera"))
     other = house.tenant(("vera", Role.VIEWER))
     assert house.sees(other, login, password), "one user for both tenants"
@@ -200,7 +200,7 @@ def test_a_user_that_somebody_made_is_only_added_and_taken_out(house: House) -> 
     world, number = house.world, house.by_hand("hans")
     place = house.tenant(("hans", Role.EDITOR))
     assert house.roles(place)["hans"] == "Editor" and house.user("hans")["id"] == number
-    with pytest.raises(NotFound, match="not Belvedere's"):
+    with pytest.raises(NotFound, match="not one that Belvedere made"):
         world.people.take_password(SYSTEM, place.tenant, house.address("hans"))
     assert world.grafana.grafana.is_login(house.address("hans"), Secret("made-by-hand"))
     world.members.remove(SYSTEM, place.tenant, house.address("hans"))

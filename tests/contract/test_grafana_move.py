@@ -58,6 +58,7 @@ def go(world: World, place: Place, tier: str) -> None:
 def finish(world: World, place: Place) -> None:
     world.workspaces.provision(place.tenant)
     world.moves.leave(place.tenant)
+    world.workspaces.provision(place.tenant)
 
 
 def organisation(world: World, place: Place) -> int:
@@ -114,7 +115,8 @@ def test_every_way_and_back_again(world, place):
     go(world, place, "org")
     assert not world.grafana.plan(place)
     found = boards(world, place, organisation(world, place))
-    assert {one["panels"][0]["datasource"]["type"] for one in found.values()} == {"grafana-postgresql-datasource"}
+    plugin = world.grafana.grafana.postgres_plugin(organisation(world, place))
+    assert {one["panels"][0]["datasource"]["type"] for one in found.values()} == {plugin}
 
 
 def test_a_plan_of_a_move_changes_nothing_and_says_all(world, place):

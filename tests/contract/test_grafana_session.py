@@ -96,7 +96,10 @@ def test_the_cookie_changes_before_grafana_asks_for_it(watched: Watched, grafana
     grafana._session._since -= session._ROTATES_S + 1
     watched.told()
     grafana.ask(requests.organisation(1))
-    assert watched.told() == ["POST /api/user/auth-tokens/rotate cookie", "GET /api/orgs/1 cookie"]
+    first, *signed_in, last = watched.told()
+    assert (first, last) == ("POST /api/user/auth-tokens/rotate cookie", "GET /api/orgs/1 cookie")
+    # Grafana 9.3.2 changes none on demand; there it costs a new session.
+    assert signed_in == ([] if grafana.version() >= (10,) else ["POST /login"])
     assert grafana._session._headers() != before
 
 

@@ -122,6 +122,11 @@ class World:
         self.services.workspaces.provision(serial)
         return str(self.services.drift.state(SYSTEM, serial).organisation)
 
+    def left_behind(self) -> str:
+        """Make an organisation as the cost monitor left it, and return its number."""
+        number = time.monotonic_ns() % 10**12
+        return str(self.grafana.organisation(f"Tenant {number} - left{number}"))
+
     def tenant(self) -> str:
         name = f"t{time.monotonic_ns()}"
         self.services.tenants.create(SYSTEM, name)
@@ -231,6 +236,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "members.suspend": (f"/tenants/alice/members/{world.member()}/suspend", {}),
         "members.resume": (f"/tenants/alice/members/{world.member()}/resume", {}),
         "members.remove": (f"/tenants/alice/members/{world.member()}/remove", {}),
+        "members.password": (f"/tenants/alice/members/{world.member()}/password", {}),
         "members.withdraw": (f"/tenants/alice/members/invitations/{world.invitation()}/withdraw", {}),
         "invitations.join": (f"/invitations/{world.link()}/join", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
@@ -239,6 +245,8 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"/tenants/alice/workspace/dashboards/{world.dashboard}", {"choice": "ours"}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
+        "adoption.take": ("/settings/adoption/take", {"organisation": world.left_behind(), "name": "", "shape": ""}),
+        "adoption.take_all": ("/settings/adoption/take-all", {"of": world.left_behind()}),
         "catalogue.bring": ("/templates", {"file": (io.BytesIO(json.dumps(world.export()).encode()), "a.json")}),
         "catalogue.remove": (f"/templates/{world.template()}/remove", {}),
         "tenant.delete": (f"/tenants/{(name := world.tenant())}/delete", {"confirm": name}),
@@ -262,6 +270,7 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "members.add": ("/tenants/alice/members", {"email": "carol@example.org"}),
         "members.change": (f"/tenants/alice/members/{world.member()}", {"role": "editor"}),
         "members.remove": (f"/tenants/alice/members/{world.member()}", {}),
+        "members.password": (f"/tenants/alice/members/{world.member()}/password", {}),
         "invitations.create": ("/tenants/alice/invitations", {"role": "viewer"}),
         "invitations.withdraw": (f"/tenants/alice/invitations/{world.invitation()}", {}),
         "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
@@ -276,6 +285,7 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"{dashboard}/resolve", {"choice": "ours"}),
+        "adoption.take": ("/adoption", {"organisation": int(world.left_behind())}),
         "dashboards.create": ("/dashboards/create", {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"}),
         "dashboards.override": (f"{dashboard}/override", {"template": "", "reason": ""}),
         "dashboards.capture": (f"{dashboard}/previews", {}),

@@ -242,6 +242,7 @@ NEEDED: Final[dict[str, Role]] = {
     "tenant.retry": Role.ADMIN, "members.invite": Role.ADMIN, "members.set_role": Role.ADMIN,
     "members.suspend": Role.ADMIN, "members.resume": Role.ADMIN, "members.remove": Role.ADMIN,
     "members.withdraw": Role.ADMIN, "tenant.delete": Role.OWNER,
+    "members.password": Role.OWNER,  # The owner's own: nobody takes another member's.
     "workspaces.apply": Role.ADMIN, "workspaces.password": Role.ADMIN, "workspaces.resolve": Role.ADMIN,
 }  # fmt: skip
 """What a member needs for each deed in the own tenant; `docs/how-to/members.md` says the same."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from belvedere.api.model import Answer, Call, NoQuery, Route
-from belvedere.api.parts import uuid_of
+from belvedere.api.parts import FirstPassword, uuid_of
 from belvedere.identity.members.model import Invitation, Member
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import Rejected
@@ -154,6 +154,12 @@ def remove(call: Call[NoQuery, None]) -> Answer:
     return Answer(None, 204)
 
 
+def password(call: Call[NoQuery, None]) -> Answer:
+    """Hand over login and first password of a member's user in Grafana, once: to that member, or to an operator."""
+    login, found = call.services.people.take_password(call.actor, call.serial(), call.path["member"])
+    return Answer(FirstPassword(login, found.reveal()))
+
+
 def invitations(call: Call[NoQuery, None]) -> Answer:
     """List a tenant's open invitations, the newest first."""
     found = call.services.invitations.list(call.actor, call.serial())
@@ -189,6 +195,8 @@ ROUTES: Final = (
           body=MemberChange, refusals=(400, 403, 404, 409)),
     Route("DELETE", _MEMBERS + "/{member}", "members.remove", "Take somebody out", remove, None, status=204,
           refusals=(403, 404, 409)),
+    Route("POST", _MEMBERS + "/{member}/password", "members.password", "Hand over a member's password in Grafana",
+          password, FirstPassword, refusals=(403, 404, 409, 503), secret=True),
     Route("GET", _INVITATIONS, "invitations.list", "Open invitations", invitations, list[InvitationView],
           refusals=(403, 404)),
     Route("POST", _INVITATIONS, "invitations.create", "Make a link to join", invite, MadeInvitation,

@@ -13,6 +13,13 @@ class Message(msgspec.Struct, frozen=True):
     message: str
 
 
+class FirstPassword(msgspec.Struct, frozen=True):
+    """Login and first password of a user that Belvedere made in Grafana, shown this once."""
+
+    login: str
+    password: str
+
+
 def uuid_of(text: str) -> UUID:
     """Read an id in a path; what is none is not found."""
     try:

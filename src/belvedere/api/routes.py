@@ -3,6 +3,7 @@
 from typing import Final
 
 from belvedere.api import (
+    adoption,
     credentials,
     dashboards,
     deliveries,
@@ -25,6 +26,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *tenants.ROUTES,
     *members.ROUTES,
     *workspaces.ROUTES,
+    *adoption.ROUTES,
     *stores.ROUTES,
     *dashboards.ROUTES,
     *templates.ROUTES,

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from belvedere.api.model import Answer, Call, NoQuery, Paging, Route, paged
-from belvedere.api.parts import Message, uuid_of
+from belvedere.api.parts import FirstPassword, Message, uuid_of
 from belvedere.api.tenants import ChangeView, PlanView, view_plan
 from belvedere.app import Services
 from belvedere.dashboards.model import Dashboard
@@ -50,13 +50,6 @@ class WorkspaceView(msgspec.Struct, frozen=True):
     looked_at: datetime | None
     differences: list[DifferenceView]
     warning: str = ""
-
-
-class FirstPassword(msgspec.Struct, frozen=True):
-    """Login and first password of the tenant's default user, shown this once."""
-
-    login: str
-    password: str
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,7 +169,7 @@ ROUTES: Final = (
     Route("POST", _ONE + "/apply", "workspaces.apply", "Repair a workspace", apply, WorkspaceView, status=202,
           refusals=(403, 404), waits=True),
     Route("POST", _ONE + "/password", "workspaces.password", "Hand over the default user's password", password,
-          FirstPassword, refusals=(403, 404), secret=True),
+          FirstPassword, refusals=(403, 404, 409), secret=True),
     Route("POST", "/dashboards/{dashboard}/resolve", "workspaces.resolve", "Choose for a dashboard changed by hand",
           resolve, Message, body=Choice, status=202, refusals=(400, 403, 404)),
     Route("GET", "/drift", "workspaces.drift", "Workspaces that differ", drift, list[WorkspaceView], query=Paging,

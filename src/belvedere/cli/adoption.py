@@ -4,7 +4,7 @@ What is not here: the rules (`workspaces/adoption/`).
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--organisation", type=int, default=0, metavar="NUMBER", help="Look into this organisation alone.")
 @click.option("--name", default="", help="Only what is called so in Grafana.")
+@click.option("--shape", type=click.Choice(["organisation", "team", "sources"]), default=None,
+              help="Only the work of the cost monitor, of the playbook or of the credential manager.")
 @click.option("--tenant", default="", help="The tenant to link it to, made if there is none; for one find alone.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 3 when there is something to do.")
-def adopt(*, dry_run: bool, organisation: int, name: str, tenant: str, detailed_exitcode: bool) -> None:
+def adopt(
+    *, dry_run: bool, organisation: int, name: str, shape: str | None, tenant: str, detailed_exitcode: bool
+) -> None:
     """Take over organisations, teams and data sources that other programs made, without changing them."""
+    from belvedere.api.adoption import view_find
     from belvedere.workspaces.adoption.model import Outcome
     from belvedere.workspaces.adoption.service import Choice
 
-    choice = Choice(organisation, name, tenant)
+    choice = Choice(organisation, name, tenant, shape or "")
     with services() as built:
         found = (built.adoption.look if dry_run else built.adoption.take)(actor(), choice)
     output.show_list(
@@ -40,24 +45,13 @@ def adopt(*, dry_run: bool, organisation: int, name: str, tenant: str, detailed_
             "WHY": lambda one: " ".join(word for word in (one.why, one.hint) if word) or "-",
         },
         empty="Nothing of the cost monitor, the file service or the credential manager is there.",
-        value=view_candidate,
+        value=view_find,
     )
-    if detailed_exitcode and any(one.outcome not in {Outcome.DONE, Outcome.REFUSED} for one in found):
+    if detailed_exitcode and any(not one.taken and one.outcome not in {Outcome.DONE, Outcome.REFUSED} for one in found):
         raise click.exceptions.Exit(SOMETHING_TO_DO)
 
 
 _SIGNS = {"create": "+", "link": "~", "finish": "~", "done": "=", "refused": "!"}
-
-
-def view_candidate(one: "Candidate") -> dict[str, Any]:
-    """Return a find as programs read it."""
-    return {
-        "outcome": str(one.outcome), "shape": str(one.find.shape), "organisation": one.find.organisation,
-        "organisation_name": one.find.organisation_name, "found_name": one.find.name, "tenant_name": one.name,
-        "tenant_id": one.tenant or one.number or None, "people": one.find.people, "looked_inside": one.find.inside,
-        "objects": [{"kind": thing.kind, "id": thing.ident, "title": thing.title} for thing in one.find.things],
-        "why": one.why, "hint": one.hint,
-    }
 
 
 def _tenant(one: "Candidate") -> str:

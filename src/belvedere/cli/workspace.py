@@ -130,7 +130,7 @@ def apply(tenant: str | None, wait_s: float, *, everybody: bool) -> None:
 @click.argument("tenant")
 def password(tenant: str) -> None:
     """Hand over the first password of a tenant's default user, once: it is not kept after this."""
-    from belvedere.api.workspaces import FirstPassword
+    from belvedere.api.parts import FirstPassword
 
     with services() as built:
         login, found = built.workspaces.take_password(actor(), serial_of(built, tenant))

@@ -142,6 +142,11 @@ class Credentials:
         row = store.current(connection, serial, fold(key))
         return str(row["source"]) if row else None
 
+    def version_of(self, connection: Connection, serial: int, key: str) -> int:
+        """Return the number of the current value, which tells two values apart and nothing about them; 0 for none."""
+        row = store.current(connection, serial, fold(key))
+        return int(row["version"]) if row else 0
+
     def provide(self, connection: Connection, serial: int, key: str, value: Secret) -> bool:
         """Write a credential that Belvedere made, in the caller's transaction; tell whether anything changed.
 
@@ -169,6 +174,15 @@ class Credentials:
         Such names begin with `_`, which a person's cannot.
         """
         self._seal(connection, serial, key, value, internal=True)
+
+    def take_out(self, connection: Connection, serial: int, key: str) -> Secret | None:
+        """Give a secret that `keep` sealed, and keep it no more: of two who ask at one moment one gets it."""
+        if store.head(connection, serial, fold(key), lock=True) is None:
+            return None
+        found = self.read_in(connection, serial, key)
+        if found:
+            self.keep(connection, serial, key, Secret(""))
+        return found or None
 
     def rotate(self, actor: Actor) -> int:
         """Make a new sealing key where it is ours to make, and seal every value anew with the first key.

@@ -74,6 +74,11 @@ class Seen(Protocol):
         ...
 
     @property
+    def size_bytes(self) -> int:
+        """How big it is, by the watch's last full look; in whole pages."""
+        ...
+
+    @property
     def readable(self) -> bool:
         """Whether the tenant's reader may select from it."""
         ...
@@ -147,7 +152,7 @@ def look(
     model = replace(model, reach=reach)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
-        found, state, message)
+        found, state, message, relation.size_bytes if model.time and not model.default_range else None)
     return Looked(desired, away=bool(message) and not inside)
 
 

@@ -31,7 +31,9 @@ class DashboardState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One dashboard of one tenant. `message` explains any state but ready; `url` is a whole address.
+    """One dashboard of one tenant. `message` explains any state but ready; `url` is the whole address where it is now.
+
+    `link` is one for messages: where it can, it leads through the portal to wherever the dashboard is by then.
 
     `preview_id`, `captured_at` and `sent_at` tell of the newest good preview and the first message sent about it.
     """
@@ -50,6 +52,7 @@ class Dashboard:
     state: DashboardState
     message: str
     url: str
+    link: str
     created_at: datetime
     changed_at: datetime
     guess: bool

@@ -7,13 +7,13 @@ What is not here: drawing them (`workspaces/viewer/`), pictures of them (`previe
 import builtins
 import math
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.dashboards import store
+from belvedere.dashboards.addresses import Addresses
 from belvedere.dashboards.look import Looked, Seen, fingerprint, look
 from belvedere.dashboards.model import Dashboard, DashboardState, Why
 from belvedere.dashboards.patience import Patience
@@ -33,6 +33,9 @@ from belvedere.workspaces.service import Workspaces
 from belvedere.workspaces.viewer.service import Shown
 
 _LOOK_AGAIN: Final = timedelta(hours=1)
+_GROWN_AGAIN: Final = timedelta(minutes=10)
+"""Less than the timer's quarter of an hour, at whose next round a table that has grown is looked at."""
+
 _KEEP_GONE_DAYS: Final = 30
 _AGAIN_S: Final = 5.0
 _PATIENCE: Final = Patience()
@@ -91,15 +94,18 @@ class Dashboards:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, stores: Stores, workspaces: Workspaces,
-        base_url: str = "", patience: Patience = _PATIENCE, now: Now = utc_now,
+        base_url: str = "", reached: bool = False, patience: Patience = _PATIENCE, now: Now = utc_now,
     ) -> None:
-        """Take what it needs; `base_url` is put before addresses that are paths of the portal."""
+        """Take what it needs; `base_url` is put before addresses that are paths of the portal.
+
+        `reached` says that people reach the portal there, so that links to other places may lead through it.
+        """
         self._database = database
         self._history = history
         self._queue = queue
         self._stores = stores
         self._workspaces = workspaces
-        self._base_url = base_url.rstrip("/")
+        self.addresses = Addresses(database=database, portal=base_url, reached=reached)
         self._patience = patience
         self._turns = Turns()
         self._now = now
@@ -116,7 +122,7 @@ class Dashboards:
             found = store.page(
                 connection, tenant=wanted, after=start, limit=limit + 1, text=text.strip(), table=table)
             total = store.count(connection, wanted)
-        shown = [self._addressed(dashboard) for dashboard in found[:limit]]
+        shown = [self.addresses.on(dashboard) for dashboard in found[:limit]]
         return Page(shown, str(shown[-1].id) if len(found) > limit else None, total)
 
     def get(self, actor: Actor, dashboard_id: UUID | str) -> Dashboard:
@@ -130,7 +136,7 @@ class Dashboards:
         if found is None:
             raise NotFound
         actor.must(Role.VIEWER, found.tenant_id)
-        return self._addressed(found)
+        return self.addresses.on(found)
 
     def shown(self, actor: Actor, dashboard_id: UUID) -> Shown:
         """Find a dashboard for the viewer: its store, typed model and layout."""
@@ -282,7 +288,7 @@ class Dashboards:
         began_s, rest_in_s, looks = monotonic_s(), [], 0
         for relation, known in worst_last(relations, stored):
             override = known.override if known else None
-            wait_s = self._left_alone_s(known, fingerprint(relation, override))
+            wait_s = self._left_alone_s(known, fingerprint(relation, override), relation.size_bytes)
             if wait_s:
                 rest_in_s.append(wait_s)
                 continue
@@ -322,12 +328,14 @@ class Dashboards:
                 signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
         return wait_s
 
-    def _left_alone_s(self, known: store.Stored | None, seen: str) -> float:
+    def _left_alone_s(self, known: store.Stored | None, seen: str, size_bytes: int) -> float:
         """Return how long a relation needs no look yet: 0 if it does, infinite if its timer finds it in time."""
         if known is None or known.seen != seen:
             return 0.0
         if known.state in ("ready", "working"):
-            return math.inf if self._now() - known.looked_at < _LOOK_AGAIN else 0.0
+            grown = known.size_bytes not in {None, size_bytes}
+            again = _GROWN_AGAIN if grown else _LOOK_AGAIN
+            return math.inf if self._now() - known.looked_at < again else 0.0
         return max((known.again_at - self._now()).total_seconds(), 0.0) if known.again_at else 0.0
 
     def _part(
@@ -373,11 +381,6 @@ class Dashboards:
         with self._database.transaction() as connection:
             store.hold(connection, dashboard_id, DashboardState.NEEDS_YOU, message)
             signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{dashboard_id}", "attention")
-
-    def _addressed(self, dashboard: Dashboard) -> Dashboard:
-        if dashboard.url.startswith("/"):
-            return replace(dashboard, url=self._base_url + dashboard.url)
-        return dashboard
 
 
 def _uuid(text: UUID | str) -> UUID:

@@ -17,7 +17,7 @@ from belvedere.workspaces.model import Model
 _SELECT: Final[LiteralString] = (
     "SELECT d.id, d.tenant_id, t.name AS tenant, t.slug, d.store_id, d.store_kind, d.database_name, d.table_name, "
     "d.subject, "
-    "d.family, d.title, d.state, d.message, d.url, d.created_at, d.changed_at, d.guess, d.template, "
+    "d.family, d.title, d.state, d.message, d.url, d.link, d.created_at, d.changed_at, d.guess, d.template, "
     "d.override_template IS NOT NULL AS overridden, o.preview_id, o.captured_at, o.sent_at FROM dashboard d "
     "JOIN tenant t ON t.serial = d.tenant_id LEFT JOIN dashboard_outcome o ON o.dashboard_id = d.id "
     "WHERE d.state <> 'gone'"
@@ -26,7 +26,10 @@ _SELECT: Final[LiteralString] = (
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a dashboard of one relation should be. `seen` is the fingerprint of what was looked at."""
+    """What a dashboard of one relation should be. `seen` is the fingerprint of what was looked at.
+
+    `size_bytes` is how big it was then; None where its range of time depends on no row.
+    """
 
     tenant_id: int
     store_id: UUID
@@ -38,6 +41,7 @@ class Desired:
     why: Classification
     state: DashboardState
     message: str
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Stored:
     override: str | None
     failures: int
     again_at: datetime | None
+    size_bytes: int | None
 
 
 def page(
@@ -86,6 +91,12 @@ def get(connection: Connection, dashboard_id: UUID) -> Dashboard | None:
     return _dashboard(row) if row else None
 
 
+def linked(connection: Connection, link: str) -> Dashboard | None:
+    """Find the dashboard that a message's link is about."""
+    row = one(connection, _SELECT + " AND d.link = %s", [link])
+    return _dashboard(row) if row else None
+
+
 def drawn(connection: Connection, dashboard_id: UUID) -> tuple[int, UUID, Model, int] | None:
     """Return tenant, store, typed model and version of a dashboard."""
     row = one(
@@ -111,11 +122,11 @@ def of_store(connection: Connection, store_id: UUID) -> list[Stored]:
     """Return the dashboards of a store, gone ones too."""
     found = rows(
         connection,
-        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at "
+        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at, size_bytes "
         "FROM dashboard WHERE store_id = %s", [store_id])
     return [
         Stored(row["id"], row["schema_name"], row["table_name"], row["seen"], row["state"], row["looked_at"],
-               row["override_template"], row["failures"], row["again_at"])
+               row["override_template"], row["failures"], row["again_at"], row["size_bytes"])
         for row in found
     ]
 
@@ -142,6 +153,7 @@ def put(
         "template": desired.model.template, "family": desired.model.family, "title": desired.model.title,
         "subject": desired.subject, "guess": desired.model.guess, "state": state, "message": desired.message,
         "seen": desired.seen, "model": Jsonb(model), "why": Jsonb(why), "failures": failures, "again_at": again_at,
+        "size": desired.size_bytes,
     }
     row = one(
         connection,
@@ -152,16 +164,16 @@ def put(
         ), written AS (
             INSERT INTO dashboard AS d (id, tenant_id, store_id, store_kind, database_name, schema_name, table_name,
                 template, family, title, subject, guess, state, message, seen, model, why, failures,
-                again_at)
+                again_at, size_bytes)
             SELECT %(id)s, serial, %(store)s, %(kind)s, %(database)s, %(schema)s, %(table)s, %(template)s, %(family)s,
                 %(title)s, %(subject)s, %(guess)s, %(state)s, %(message)s, %(seen)s, %(model)s, %(why)s, %(failures)s,
-                %(again_at)s
+                %(again_at)s, %(size)s
             FROM tenant WHERE serial = %(tenant)s AND deleting_since IS NULL
             ON CONFLICT (store_id, schema_name, table_name) DO UPDATE SET
                 template = excluded.template, family = excluded.family, title = excluded.title,
                 subject = excluded.subject, guess = excluded.guess, message = excluded.message, seen = excluded.seen,
                 why = excluded.why, looked_at = now(), gone_at = NULL, model = excluded.model,
-                failures = excluded.failures, again_at = excluded.again_at,
+                failures = excluded.failures, again_at = excluded.again_at, size_bytes = excluded.size_bytes,
                 state = CASE WHEN d.model = excluded.model AND d.state = 'ready' AND excluded.state = 'working'
                     THEN 'ready' ELSE excluded.state END,
                 version = d.version + (d.model <> excluded.model)::int,
@@ -243,6 +255,6 @@ def _dashboard(row: dict[str, Any]) -> Dashboard:
         id=row["id"], tenant_id=row["tenant_id"], tenant=row["tenant"], slug=row["slug"], store_id=row["store_id"],
         store_kind=row["store_kind"], database=row["database_name"], table=row["table_name"], subject=row["subject"],
         family=row["family"], title=row["title"], state=DashboardState(row["state"]), message=row["message"],
-        url=row["url"], created_at=row["created_at"], changed_at=row["changed_at"], guess=row["guess"],
-        template=row["template"], overridden=row["overridden"], preview_id=row["preview_id"],
+        url=row["url"], link=row["link"], created_at=row["created_at"], changed_at=row["changed_at"],
+        guess=row["guess"], template=row["template"], overridden=row["overridden"], preview_id=row["preview_id"],
         captured_at=row["captured_at"], sent_at=row["sent_at"])

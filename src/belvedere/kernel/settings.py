@@ -48,7 +48,8 @@ class Settings(GrafanaSettings):
     public_url: str = _text(
         "BELVEDERE_PUBLIC_URL",
         "",
-        "Address under which people reach the portal; links in messages point there. Empty: `http://HOST:PORT`.",
+        "Address under which people reach the portal; links in messages point there. Empty: `http://HOST:PORT`, "
+        "and messages about dashboards in a Grafana link straight to them.",
         section=_WEB,
         aliases=("FRONTEND_URL",),
     )

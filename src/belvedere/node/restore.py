@@ -149,6 +149,7 @@ def _fill_control(settings: Settings, url: Secret, manifest: Manifest, scratch: 
     migrate(database)
     with database.session() as connection:
         store.forget_database_oids(connection)
+        store.look_at_all(connection)
     return tool
 
 

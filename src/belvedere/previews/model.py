@@ -92,6 +92,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Subject:
     """What there is to capture and to tell: a dashboard in the words that a message needs.
 
+    The camera opens `url`; the message carries `link`, which goes on leading to the dashboard when it has moved.
     `changed_at` is its version: a picture of that version is never taken twice by itself.
     """
 
@@ -99,6 +100,7 @@ class Subject:
     dashboard_id: UUID
     title: str
     url: str
+    link: str
     creator: str
     changed_at: datetime
 

@@ -378,7 +378,7 @@ class Previews:
 
 def _announcement(subject: Subject, gif: str | None, png: str | None, reason: str | None) -> Announcement:
     return Announcement(
-        tenant=subject.tenant, dashboard_id=subject.dashboard_id, title=subject.title, url=subject.url,
+        tenant=subject.tenant, dashboard_id=subject.dashboard_id, title=subject.title, url=subject.link,
         creator=subject.creator, gif_path=gif, png_path=png, reason=reason,
     )
 

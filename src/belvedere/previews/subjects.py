@@ -36,6 +36,11 @@ class Described(Protocol):
         ...
 
     @property
+    def link(self) -> str:
+        """The address for messages."""
+        ...
+
+    @property
     def changed_at(self) -> datetime:
         """When what it shows was last made anew."""
         ...
@@ -58,8 +63,8 @@ def subjects(source: Source) -> Subjects:
         except NotFound:
             return None
         return Subject(
-            tenant=found.tenant_id, dashboard_id=dashboard_id, title=found.title, url=found.url, creator=found.tenant,
-            changed_at=found.changed_at,
+            tenant=found.tenant_id, dashboard_id=dashboard_id, title=found.title, url=found.url, link=found.link,
+            creator=found.tenant, changed_at=found.changed_at,
         )
 
     return look

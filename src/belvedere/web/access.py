@@ -25,6 +25,7 @@ PUBLIC: Final = {
     "invitations.invitation": "whoever has the link of an invitation may see what it invites to; nothing else is shown",
     "invitations.accept": "the link is single-use, and makes the account that it was sent for",
     "dashboards.capture": "our own browser brings a single-use token and gets a session for one dashboard",
+    "dashboards.go": "links in messages lead on to a dashboard; nobody guesses one, and what is behind asks who looks",
     "help.problem": "RFC 9457 types lead here, also for API clients without a session",
     "health.health": "load balancers and `belvedere status` ask; it names parts and states, no data",
     "home.theme": "light or dark is a cookie of the browser, also before signing in",
@@ -41,8 +42,8 @@ MEMBERS: Final = {
     "home.home", "home.events", "home.dismiss", "home.theme", "search.search", "help.help_page", "help.problem",
     "health.health", "assets.file", "accounts.sign_in", "accounts.sign_in_post", "accounts.sign_out", "accounts.me",
     "accounts.change_password", "accounts.preferences", "accounts.end_session", "accounts.end_others",
-    "dashboards.picture", "dashboards.capture", "history.action", "history.export", "invitations.invitation",
-    "invitations.accept", "invitations.join",
+    "dashboards.picture", "dashboards.capture", "dashboards.go", "history.action", "history.export",
+    "invitations.invitation", "invitations.accept", "invitations.join",
 }  # fmt: skip
 """What a member sees besides the pages of their tenants, below `/tenants/<slug>`; the rest answers 404.
 

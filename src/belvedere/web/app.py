@@ -31,6 +31,7 @@ _PAGES: Final = (
     "history",
     "catalogue",
     "settings",
+    "adoption",
     "search",
     "help",
     "health",

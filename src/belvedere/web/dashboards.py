@@ -180,6 +180,15 @@ def send(slug: str, dashboard_id: UUID) -> Response:
     )
 
 
+@blueprint.get("/go/<token>")
+def go(token: str) -> Response:
+    """Lead from a message to the dashboard, wherever it is by now; the page there asks who looks."""
+    response = redirect(context.services().dashboards.addresses.behind(token), 302)
+    # A browser that kept the answer would go on going to where it was.
+    response.headers["Cache-Control"] = "no-store"
+    return response  # type: ignore[return-value]  # werkzeug's own response class
+
+
 @blueprint.get("/previews/<uuid:preview_id>.<kind>")
 def picture(preview_id: UUID, kind: str) -> Response:
     """Send a preview's file. It never changes, so the browser may keep it; nobody in between may."""

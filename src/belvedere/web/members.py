@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request, url_for
 from belvedere.identity.members.model import Member
 from belvedere.kernel.actor import MEMBER_ROLES, Actor, Role
 from belvedere.kernel.clock import utc_now
-from belvedere.kernel.errors import Rejected
+from belvedere.kernel.errors import BelvedereError, Conflict, Later, NotFound, Rejected
 from belvedere.kernel.secret import Secret
 from belvedere.tenants.model import Tenant
 from belvedere.web import context
@@ -88,6 +88,18 @@ def remove(slug: str, member_id: UUID) -> Response:
     return context.done(f"{gone.name} is no member any more.", "members.members", slug=slug)
 
 
+@blueprint.post("/<uuid:member_id>/password")
+def password(slug: str, member_id: UUID) -> Response:
+    """Hand over a member's first password in Grafana; it is on the answer's page, this once."""
+    tenant, services, actor = find(slug), context.services(), context.actor()
+    member = services.members.get(actor, tenant.serial, str(member_id))
+    try:
+        login, secret = services.people.take_password(actor, tenant.serial, str(member.id))
+    except (NotFound, Conflict, Later) as error:
+        return _page(tenant, trouble=error)
+    return context.secret_page(_page(tenant, taken=(login, secret.reveal())))
+
+
 @blueprint.post("/invitations/<uuid:invitation_id>/withdraw")
 def withdraw(slug: str, invitation_id: UUID) -> Response:
     """End a link that nobody has used."""
@@ -101,11 +113,18 @@ def link(token: Secret) -> str:
     return f"{context.services().settings.url.rstrip('/')}{path}"
 
 
-def _page(tenant: Tenant, error: Rejected | None = None, *, made: tuple[str, str] | None = None) -> Response:
+def _page(
+    tenant: Tenant, error: Rejected | None = None, *, made: tuple[str, str] | None = None,
+    taken: tuple[str, str] | None = None, trouble: BelvedereError | None = None,
+) -> Response:
     services, actor = context.services(), context.actor()
     allowed = _manages(actor, tenant.serial, Role.ADMIN)
+    members, wrong = services.members.list(actor, tenant.serial), error or trouble
+    waiting = services.people.first_passwords(actor, tenant.serial).members
     return page(
-        "members.html", tenant, error.status if error else 200, members=services.members.list(actor, tenant.serial),
+        "members.html", tenant, wrong.status if wrong else 200, members=members, taken=taken, trouble=trouble,
+        waiting=[one for one in members if one.id in waiting and (allowed or one.id == actor.person)],
+        runs=actor.may(Role.OPERATOR),
         invitations=services.invitations.list(actor, tenant.serial) if allowed else [], allowed=allowed, made=made,
         roles=_roles(actor, tenant.serial), owns=_manages(actor, tenant.serial, Role.OWNER), me=actor.person,
         lives=list(LIVES), problems={error.field or "": error.detail} if error else {},

@@ -134,7 +134,7 @@ def is_current(place: Place) -> bool:
                 "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant",
                 "workspaces": "workspaces.workspace"}
         return near.get(request.endpoint or "", near.get(here, request.endpoint)) == place.endpoint
-    aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants"}
+    aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants", "adoption": "settings"}
     if here == "workspaces":
         at_drift = request.endpoint in {"workspaces.drift", "workspaces.apply_all"}
         return place.endpoint == ("workspaces.drift" if at_drift else "tenants.all_tenants")

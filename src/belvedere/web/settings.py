@@ -69,7 +69,14 @@ def connections(services: Services) -> list[Connection]:
             f"{browser.text} {browser.hint}".strip(),
             ("BELVEDERE_BROWSER",),
         ),
-        Connection("Grafana", "off", "The built-in viewer stands in.", ("GRAFANA_BASE_URL", "GRAFANA_API_KEY")),
+        Connection(
+            "Grafana",
+            "ready" if services.workspaces.grafana else "off",
+            f"New tenants get tier {services.workspaces.usual_tier} at {known.grafana_url}."
+            if services.workspaces.grafana
+            else "The built-in viewer stands in.",
+            ("GRAFANA_BASE_URL", "GRAFANA_USER", "GRAFANA_PASSWORD"),
+        ),
     ]
 
 

@@ -95,9 +95,14 @@ _SAID: Final = {
     "token.create": "made token",
     "token.revoke": "revoked token",
     "dashboard.resolve": "chose for the dashboard",
+    "workspace.adopt": "took over from Grafana",
     "workspace.apply": "repaired the workspace of",
     "workspace.take-password": "took the first password of",
     "workspace.close": "closed the workspace of",
+    "workspace.leave": "took away the old place of",
+    "workspace.look-after-members": "looked after who left",
+    "workspace.move": "moved",
+    "workspace.take-member-password": "took the first password in Grafana of",
     "workspace.open": "opened the workspace of",
 }
 _ALONE: Final = {"flash.dismiss", "member.sign-in", "operator.sign-in", "session.end", "session.end-others"}

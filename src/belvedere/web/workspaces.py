@@ -15,7 +15,7 @@ from belvedere.api.workspaces import choose, view_inventory
 from belvedere.inventory.model import Inventory, Kind, csv_lines
 from belvedere.kernel.actor import Role
 from belvedere.kernel.clock import utc_now
-from belvedere.kernel.errors import BelvedereError, NotFound, Rejected
+from belvedere.kernel.errors import BelvedereError, Conflict, NotFound, Rejected
 from belvedere.tenants.model import Tenant
 from belvedere.web import context
 from belvedere.web.problem_texts import PROBLEMS
@@ -51,13 +51,13 @@ def _workspace(tenant: Tenant, error: BelvedereError | None = None, made: tuple[
     services, actor = context.services(), context.actor()
     found = services.drift.of(actor, tenant.serial)
     steps = [one for one in services.tenants.steps(actor, tenant.serial) if one.room == "workspaces"]
-    account = next((one.key for one in services.drift.made(actor, tenant.serial) if one.kind == "account"), "")
     return page(
         "tenant_workspace.html", tenant, error.status if error else 200, state=found.state,
         warning=services.workspaces.warning(tenant.serial), problems=PROBLEMS,
         apart=APART[found.state.tier], differs=[one for one in found.differences if one.dashboard is None],
         by_hand=[one for one in found.differences if one.dashboard is not None], steps=progress(steps),
-        settled=services.drift.settled(actor, tenant=tenant.serial, limit=_MOST_SETTLED), account=account, made=made,
+        settled=services.drift.settled(actor, tenant=tenant.serial, limit=_MOST_SETTLED), made=made,
+        first=services.people.first_passwords(actor, tenant.serial),
         error=error, moves=services.moves.under_way(actor, tenant.serial),
         allowed=actor.may(Role.OPERATOR, tenant.serial),
     )  # fmt: skip
@@ -94,7 +94,7 @@ def password(slug: str) -> Response:
     tenant = find(slug)
     try:
         login, secret = context.services().workspaces.take_password(context.actor(), tenant.serial)
-    except NotFound as error:
+    except (NotFound, Conflict) as error:
         return _workspace(tenant, error)
     return context.secret_page(_workspace(tenant, made=(login, secret.reveal())))
 

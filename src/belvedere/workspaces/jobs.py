@@ -16,10 +16,15 @@ def jobs(workspaces: Workspaces, people: People, moves: Moves) -> list[Job]:
         Job(
             name="workspaces.provision",
             run=lambda key: moves.provision(int(key)),
-            help="Open or repair a tenant's workspace.",
+            help="Open a tenant's workspace, bring it in step with what changed here, or repair it.",
             most_attempts=20,
             queue=_QUEUE,
             at_once=_AT_ONCE,
+        ),
+        Job(
+            name="workspaces.look-again",
+            run=lambda key: workspaces.look_again(int(key)),
+            help="Have everything of a tenant's workspace looked at.",
         ),
         Job(
             name="workspaces.remove-tenant",

@@ -22,6 +22,7 @@ from belvedere.kernel.plan import Plan, Step
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store
+from belvedere.workspaces.grafana.narrow import store as narrow_store
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place, Workspace
 from belvedere.workspaces.service import Workspaces
@@ -78,7 +79,7 @@ class Moves:
             self._follow(serial)
         except Stuck as error:
             trouble = error
-        self._rooms.provision(serial)
+        self._rooms.follow(serial)
         tenant = self._tenants.find(serial)
         if trouble is not None and tenant is not None:
             with self._rooms.noting(self._rooms.of(serial), _place(tenant)):
@@ -166,8 +167,7 @@ class Moves:
         new, old, place = self._rooms.of(serial), self._reached(came_from, serial), _place(tenant)
         with self._rooms.alone(self._locked(new, came_from, serial), serial):
             if new.plan(place):
-                with self._database.transaction() as connection:
-                    self._queue.enqueue(connection, "workspaces.provision", str(serial))
+                self._rooms.look_again(serial)
                 message = "The tenant's new place is not complete yet. The old one stands."
                 raise Later(message, retry_in_s=_NOT_YET_S)
             failpoint("workspaces.leave.complete")
@@ -179,6 +179,8 @@ class Moves:
                 if old is not None and old.kind != new.kind:
                     self._rooms.close_place(old, place, _ROOM)
                 failpoint("workspaces.leave.closed")
+                # Grafana 9.3.2 forgets what a folder allows when another organisation's of the same uid is deleted.
+                self._rooms.look_again(serial)
                 with self._database.transaction() as connection:
                     store.end_move(connection, serial)
                     signal(connection, f"tenant.{serial}", "attention")
@@ -187,6 +189,8 @@ class Moves:
     def _start(self, connection: Connection, serial: int, came_from: Tier, wanted: Tier, by: str) -> None:
         store.choose_tier(connection, serial, wanted, again=True)
         store.begin_move(connection, serial, came_from, by)
+        # What stands in a place that was left may be half taken away.
+        narrow_store.ask_whole(connection, serial)
         self._queue.enqueue(connection, "workspaces.provision", str(serial))
         signal(connection, f"tenant.{serial}")
 

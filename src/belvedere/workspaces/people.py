@@ -7,13 +7,19 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from belvedere.audit.model import History
+from belvedere.credentials.service import Credentials
 from belvedere.identity.members.service import Members
 from belvedere.kernel.actor import SYSTEM, Actor
+from belvedere.kernel.db import Database
 from belvedere.kernel.errors import NotFound, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.tenants.service import Tenants
+from belvedere.workspaces.grafana.accounts import PASSWORD
+from belvedere.workspaces.grafana.model import Seat
+from belvedere.workspaces.grafana.people import store
 from belvedere.workspaces.grafana.people.roster import may_take, take_password
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.passwords import FirstPasswords, default_user
 from belvedere.workspaces.port import Place, Workspace
 
 
@@ -32,12 +38,39 @@ class Rooms(Protocol):
 class People:
     """What people and jobs do with members' users in Grafana."""
 
-    def __init__(self, *, history: History, tenants: Tenants, members: Members, rooms: Rooms) -> None:
+    def __init__(
+        self, *, database: Database, history: History, credentials: Credentials, tenants: Tenants, members: Members,
+        rooms: Rooms,
+    ) -> None:
         """Take what it needs."""
+        self._database = database
+        self._credentials = credentials
         self._history = history
         self._tenants = tenants
         self._members = members
         self._rooms = rooms
+
+    def first_passwords(self, actor: Actor, serial: int) -> FirstPasswords:
+        """Return whose first password can still be handed over.
+
+        Where the Grafana, or the key that seals passwords, cannot be used there is none to give.
+        """
+        people = self._members.list(actor, serial)
+        try:
+            workspace = self._rooms.of(serial)
+            if not isinstance(workspace, GrafanaWorkspace):
+                return FirstPasswords()
+            with self._database.transaction() as connection:
+                login, made = default_user(connection, Seat(serial, workspace.tier))
+                sealed = self._credentials.read_in(connection, serial, PASSWORD) if made else None
+                known = store.users(connection, workspace.grafana.url, serial)
+        except Stuck:
+            return FirstPasswords()
+        waiting = {name for name, user in known.items() if user.made and user.number and user.handed_at is None}
+        return FirstPasswords(
+            login, made, bool(sealed),
+            frozenset(one.id for one in people if one.active and one.login.lower() in waiting),
+        )
 
     def take_password(self, actor: Actor, serial: int, key: str) -> tuple[str, Secret]:
         """Hand over login and first password of a member's user in Grafana, once. It is made now and kept nowhere.
@@ -49,7 +82,8 @@ class People:
 
         Raises:
             Forbidden: it is another member's.
-            NotFound: there is none, Belvedere did not make the user, or it was handed over before.
+            NotFound: there is none, or Belvedere did not make the user.
+            Conflict: it was handed over before.
             Later: Grafana is away.
         """
         tenant = self._tenants.get(actor, serial)

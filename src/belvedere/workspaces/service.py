@@ -12,7 +12,7 @@ from uuid import UUID
 from belvedere.audit.model import History
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
-from belvedere.kernel.db import Database, signal
+from belvedere.kernel.db import Connection, Database, signal
 from belvedere.kernel.errors import Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan
@@ -21,16 +21,19 @@ from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store
 from belvedere.workspaces.choice import Choice, Own
-from belvedere.workspaces.drift.notes import Notes
+from belvedere.workspaces.drift.notes import Ending, Notes
 from belvedere.workspaces.grafana import store as grafana_store
+from belvedere.workspaces.grafana.model import Seat
+from belvedere.workspaces.grafana.narrow import store as narrow_store
 from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people import store as people_store
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
+from belvedere.workspaces.passwords import none_left
 from belvedere.workspaces.port import Place, Publication, Workspace
+from belvedere.workspaces.repairs import ROOM, Repairs
 from belvedere.workspaces.sources import SETTLES_S, check_sources
 from belvedere.workspaces.tiers import Tier
 
-_ROOM: Final = "workspaces"
 _MOST_LOOKS: Final = 3
 _LOCK_WAIT_MS: Final = 10_000
 _FORGETS_S: Final = 11.0
@@ -71,6 +74,7 @@ class Workspaces:
         self._tier = tier if grafana is not None else Tier.VIEWER
         self._notes = Notes(database)
         self._noting = self._notes.around
+        self._repairs = Repairs(history=history, tenants=tenants, notes=self._notes)
 
     @property
     def usual_tier(self) -> Tier:
@@ -123,7 +127,8 @@ class Workspaces:
             self._history.action(actor, "workspace.apply", tenant.name, tenant=serial),
             self._database.transaction() as connection,
         ):
-            self._queue.enqueue(connection, "workspaces.provision", str(serial))
+            self._look_again(connection, serial)
+            failpoint("workspaces.apply.before-commit")
 
     def resolve(self, actor: Actor, serial: int, dashboard_id: UUID, *, ours: bool) -> None:
         """Choose for a dashboard that somebody changed in Grafana: write ours again, or leave it to the tenant.
@@ -149,7 +154,8 @@ class Workspaces:
         """Hand over login and first password of the tenant's default user, once.
 
         Raises:
-            NotFound: there is none, or it was handed over before.
+            NotFound: Belvedere made none.
+            Conflict: it was handed over before.
         """
         actor.must(Role.OPERATOR, serial)
         tenant = self._tenants.get(actor, serial)
@@ -157,8 +163,7 @@ class Workspaces:
             workspace = self._in_grafana(serial)
             found = workspace.take_password(_place(tenant)) if workspace is not None else None
             if found is None:
-                message = "There is no password to hand over: it was handed over before, or there is no default user."
-                raise NotFound(message)
+                raise none_left(self._database, Seat(serial, workspace.tier) if workspace is not None else None)
         return found
 
     def grafana_document(self, serial: int, dashboard_id: UUID) -> Mapping[str, Any]:
@@ -196,6 +201,13 @@ class Workspaces:
 
     def provision(self, serial: int) -> None:
         """Open or repair a tenant's workspace, step by step. Twice does no harm; one on its way out is left alone."""
+        self._repair(serial, whole=True)
+
+    def follow(self, serial: int) -> None:
+        """Do as `provision` for what changed on our side; look at everything where that was asked for, or is due."""
+        self._repair(serial, whole=False)
+
+    def _repair(self, serial: int, *, whole: bool) -> None:
         tenant = self._tenants.find(serial)
         if tenant is None or tenant.deleting:
             return
@@ -205,22 +217,13 @@ class Workspaces:
         try:
             workspace = self._of(serial)
         except Stuck:
-            with self._tenants.log.room(serial, _ROOM), self._noting(self._choice.viewer, place):
+            with self._tenants.log.room(serial, ROOM), self._noting(self._choice.viewer, place):
                 raise
-        with self._alone(workspace, serial), self._tenants.log.room(serial, _ROOM), self._noting(workspace, place):
-            done: list[str] = []
-            for _ in range(_MOST_LOOKS):
-                plan = workspace.plan(place)
-                self._notes.found(workspace, place, plan)
-                self._tenants.log.begin(serial, _ROOM, plan)
-                if plan:
-                    with self._history.action(
-                        SYSTEM, "workspace.open", tenant.name, tenant=serial, kind=workspace.kind
-                    ):
-                        self._apply(workspace, place, plan)
-                    done += [step.key for step in plan.steps]
-                if not plan.partial:
-                    break
+        with (
+            self._alone(workspace, serial), self._tenants.log.room(serial, ROOM),
+            self._noting(workspace, place) as ending,
+        ):
+            done, ending.whole = self._repairs.repair(workspace, place, whole=whole)
             self._opened(workspace, serial, done)
 
     def remove_tenant(self, serial: int) -> None:
@@ -254,7 +257,7 @@ class Workspaces:
             ):
                 pass
 
-    def close_place(self, workspace: Workspace, place: Place, room: str = _ROOM) -> None:
+    def close_place(self, workspace: Workspace, place: Place, room: str = ROOM) -> None:
         """Take away what is ours of a tenant in one workspace, under the caller's lock; what is not ours stays."""
         with self._tenants.log.room(place.tenant, room):
             for _ in range(_MOST_LOOKS):
@@ -265,7 +268,7 @@ class Workspaces:
                     with self._history.action(
                         SYSTEM, "workspace.close", place.name, tenant=place.tenant, kind=workspace.kind, kept=kept
                     ):
-                        self._apply(workspace, place, plan, room)
+                        self._repairs.apply(workspace, place, plan, room)
                 if not plan.partial:
                     break
 
@@ -275,7 +278,16 @@ class Workspaces:
             serials = store.of_tiers(connection, [Tier.ORG, Tier.TEAM, Tier.INSTANCE])
         for number, serial in enumerate(serials):
             with self._database.transaction() as connection:
-                self._queue.enqueue(connection, "workspaces.provision", str(serial), in_s=number * 0.05)
+                self._look_again(connection, serial, in_s=number * 0.05)
+
+    def look_again(self, serial: int) -> None:
+        """Have everything of a tenant's workspace looked at, as a job."""
+        with self._database.transaction() as connection:
+            self._look_again(connection, serial)
+
+    def _look_again(self, connection: Connection, serial: int, *, in_s: float = 0.0) -> None:
+        narrow_store.ask_whole(connection, serial)
+        self._queue.enqueue(connection, "workspaces.provision", str(serial), in_s=in_s)
 
     def check_sources(self, key: str) -> None:
         """Ask Grafana whether a tenant's databases answer, some seconds after a change; see `sources.py`."""
@@ -294,8 +306,7 @@ class Workspaces:
                 return workspace.publish(place, publication)
             except Later:
                 if workspace.exclusive:
-                    with self._database.transaction() as connection:
-                        self._queue.enqueue(connection, "workspaces.provision", str(serial))
+                    self.look_again(serial)
                 raise
 
     def retract(self, serial: int, dashboard_id: UUID) -> None:
@@ -320,7 +331,7 @@ class Workspaces:
         """Return the implementation that a tenant's workspace has, for the room's other services."""
         return self._of(serial)
 
-    def noting(self, workspace: Workspace, place: Place) -> AbstractContextManager[None]:
+    def noting(self, workspace: Workspace, place: Place) -> AbstractContextManager[Ending]:
         """Write down for the pages how the block went, for the room's other services."""
         return self._noting(workspace, place)
 
@@ -362,13 +373,6 @@ class Workspaces:
                 yield
             finally:
                 grafana_store.let_go(session, serial)
-
-    def _apply(self, workspace: Workspace, place: Place, plan: Plan[Any], room: str = _ROOM) -> None:
-        with self._tenants.log.steps(place.tenant, room) as begin:
-            for step in plan.steps:
-                begin(step.key)
-                workspace.apply(place, step)
-                failpoint("workspaces.apply.after-step")
 
     def _opened(self, workspace: Workspace, serial: int, done: list[str]) -> None:
         """Tell the other rooms, once: dashboards come when it opens, and have new addresses when it moved."""

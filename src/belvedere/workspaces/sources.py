@@ -28,7 +28,7 @@ class Rooms(Protocol):
         """Hold the tenant's lock, over all processes."""
         ...
 
-    def noting(self, workspace: Workspace, place: Place) -> AbstractContextManager[None]:
+    def noting(self, workspace: Workspace, place: Place) -> AbstractContextManager[object]:
         """Write down for the pages how it went."""
         ...
 

@@ -105,6 +105,7 @@ class TenantStore:
             connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
             for row in connection.execute(
                 "SELECT c.oid, nspname, relname, relkind, greatest(reltuples, 0)::bigint AS estimate, "
+                "coalesce(pg_relation_size(c.oid), 0) AS size, "
                 "coalesce((SELECT array_agg(ARRAY[attname::text, format_type(atttypid, atttypmod)] ORDER BY attnum) "
                 "FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), '{}') AS columns "
                 "FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
@@ -119,7 +120,7 @@ class TenantStore:
                         KINDS[row["relkind"]],
                         tuple(Column(name, kind) for name, kind in row["columns"]),
                         row["estimate"],
-                        0,
+                        row["size"],
                         RelationState.STABLE,
                         datetime.now(UTC),
                         datetime.now(UTC),

@@ -277,3 +277,31 @@ def test_a_dashboard_in_grafana_opens_on_the_time_that_its_rows_span(
     dashboards.reconcile(tenant_store.facts.id)
     [one] = dashboards.publications(tenant_store.facts.tenant_id)
     assert one.document["time"] == {"from": shown, "to": "now"}
+
+
+def test_rows_from_before_the_range_are_in_it_within_a_quarter_of_an_hour_when_the_table_has_grown(
+    dashboards: Dashboards, tenant_store, database: Database
+) -> None:
+    tenant_store.write(
+        "CREATE TABLE runs (run_date timestamptz, design text, wns_ns float8)",
+        "INSERT INTO runs VALUES (now() - interval '2 days', 'a', 1)",
+    )
+
+    def later(minutes: int) -> str:
+        with database.transaction() as connection:
+            connection.execute("UPDATE dashboard SET looked_at = now() - make_interval(mins => %s)", [minutes])
+        dashboards.reconcile(tenant_store.facts.id)
+        [one] = dashboards.publications(tenant_store.facts.tenant_id)
+        return str(one.document["time"]["from"])
+
+    assert later(0) == "now-7d"
+    reads = tenant_store.reads
+    assert later(15) == "now-7d"
+    assert tenant_store.reads == reads, "nothing grew"
+    tenant_store.write(
+        "INSERT INTO runs SELECT now() - interval '200 days', 'old', n FROM generate_series(1, 1000) AS n"
+    )
+    assert later(5) == "now-7d"
+    assert tenant_store.reads == reads, "it was looked at a moment ago"
+    assert later(15) == "now-1y"
+    assert tenant_store.reads == reads + 1

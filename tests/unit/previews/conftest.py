@@ -137,7 +137,8 @@ class Room:
     ) -> None:
         self.dashboards[dashboard_id] = Subject(
             tenant=tenant, dashboard_id=dashboard_id, title="Timing of cpu", url=url,
-            creator="alice", changed_at=self.now() - timedelta(seconds=age_s),
+            link=f"http://127.0.0.1/go/{dashboard_id.hex}", creator="alice",
+            changed_at=self.now() - timedelta(seconds=age_s),
         )
         with self.database.transaction() as connection:
             self.queue.emit(connection, "dashboard.changed", str(dashboard_id))

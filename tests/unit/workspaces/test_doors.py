@@ -3,141 +3,32 @@
 import csv
 import io
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-import psycopg
 import pytest
-from flask.testing import FlaskClient
-from tests.rules.test_history import _clean, _dashboard
-from werkzeug.test import TestResponse
 
-from belvedere.app import Services, build
-from belvedere.cli.main import run
 from belvedere.inventory.model import HEADER, harmless
 from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.errors import Later
 from belvedere.kernel.secret import Secret
-from belvedere.kernel.settings import Settings
-from belvedere.web.app import create_app
-from belvedere.web.context import SESSION_COOKIE
 from belvedere.workspaces.grafana import requests
-from grafana_server import Server
-
-Json = dict[str, Any]
-
-
-@dataclass
-class World:
-    """Alice has a dashboard in Grafana; `meddle` does what people do there."""
-
-    services: Services
-    server: Server
-    client: FlaskClient
-    csrf: str
-    bearer: str
-    dashboard: UUID
-    home: Path
-    database: str
-
-    @property
-    def alice(self) -> int:
-        return self.services.tenants.get(SYSTEM, "alice").serial
-
-    @property
-    def organisation(self) -> int:
-        return self.services.drift.state(SYSTEM, self.alice).organisation
-
-    def work(self) -> None:
-        """Do what a runner would for alice's workspace."""
-        self.services.workspaces.provision(self.alice)
-
-    def work_when_asked(self) -> None:
-        """Wait for the order, as a runner does, and do it."""
-        asked: list[Any] = []
-        with self.services.database.transaction() as connection:
-            connection.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'workspaces.provision'")
-        while not asked:
-            listed = self.services.queue.list(SYSTEM, state="waiting", limit=50).items
-            asked = [one for one in listed if one.name == "workspaces.provision"]
-        self.work()
-
-    def ask(self, request: Any) -> Any:
-        grafana = self.services.workspaces.grafana
-        assert grafana is not None
-        return grafana.grafana.ask(request, organisation=self.organisation).body
-
-    def meddle(self, title: str = "Mine now") -> None:
-        uid = f"b{self.dashboard.hex}"
-        document = self.ask(requests.board(uid))["dashboard"]
-        self.ask(requests.put_board({**document, "title": title}, "", "by hand"))
-
-    def rename_source(self, name: str = "other") -> None:
-        [source] = [one for one in self.ask(requests.sources()) if one["name"].endswith("-timing_report")]
-        self.ask(requests.change_source(source["uid"], {**source, "name": name}))
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    def post(self, path: str, **form: str) -> TestResponse:
-        return self.client.post(path, data={"csrf": self.csrf, **form})
-
-    def api(self, method: str, path: str, body: Json | None = None, **headers: str) -> TestResponse:
-        sent = {"Authorization": f"Bearer {self.bearer}"} | {k.replace("_", "-"): v for k, v in headers.items()}
-        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=sent)
+from grafana_doors import Command, World, commands, doors
 
 
 @pytest.fixture(scope="module")
 def world(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home, server, name = tmp_path_factory.mktemp("doors") / "home", Server(), "control_doors"
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")
-    url = cluster.url(name)
-    services = build(Settings(
-        home=str(home), database_url=Secret(url), pool_size=6, grafana_url=server.url.replace("admin:admin@", ""),
-        grafana_user="admin", grafana_password=Secret("admin"),
-    ))
-    made = services.accounts.create(SYSTEM, "dana", Role.ADMIN)
-    with services.database.transaction() as connection:
-        connection.execute("UPDATE operator SET must_change_password = false")
-    cookie = services.sessions.open(made.operator, origin="127.0.0.1")
-    session = services.sessions.find(cookie)
-    assert session is not None
-    client = create_app(services).test_client()
-    client.set_cookie(SESSION_COOKIE, cookie.reveal())
-    _, bearer = services.tokens.create(SYSTEM, name="doors", role=Role.ADMIN)
-    dashboard = _dashboard(services)
-    services.members.add(SYSTEM, services.tenants.get(SYSTEM, "alice").serial, "olga@example.org", name="=1+1")
-    world = World(services, server, client, session.csrf, bearer.reveal(), dashboard, home, url)
-    world.work()
-    yield world
-    services.close()
-    server.close()
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    _clean(cluster)
+    with doors(cluster, tmp_path_factory.mktemp("doors"), "control_doors") as made:
+        made.services.members.add(SYSTEM, made.alice, "olga@example.org", name="=1+1")
+        made.work()
+        yield made
 
 
 @pytest.fixture
-def belvedere(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command; return its exit code, stdout and stderr."""
-    monkeypatch.chdir(world.home.parent)
-    monkeypatch.setenv("BELVEDERE_HOME", str(world.home))
-    monkeypatch.setenv("BELVEDERE_DATABASE_URL", world.database)
-    monkeypatch.setenv("GRAFANA_BASE_URL", world.server.url.replace("admin:admin@", ""))
-    monkeypatch.setenv("GRAFANA_USER", "admin")
-    monkeypatch.setenv("GRAFANA_PASSWORD", "admin")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(list(arguments))
-        return code, *capfd.readouterr()
-
-    return call
+def belvedere(world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    return commands(world, monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -265,12 +156,57 @@ def test_the_organisation_tool_speaks_as_before(settled: World, belvedere) -> No
 
 
 def test_the_first_password_is_handed_over_once(settled: World, belvedere) -> None:
+    assert "Take first password" in settled.get("/tenants/alice/workspace").text
     code, out, _ = belvedere("workspace", "password", "alice", "--json")
     made = json.loads(out)
     assert (code, made["login"]) == (0, "user_alice")
     assert len(made["password"]) > 20
     assert belvedere("workspace", "password", "alice")[0] == 2
-    assert settled.api("POST", "/tenants/alice/workspace/password").status_code == 404
+    again = settled.api("POST", "/tenants/alice/workspace/password")
+    assert (again.status_code, again.json["type"]) == (409, "/problems/handed-over")
+    page = settled.get("/tenants/alice/workspace").text
+    assert "Take first password" not in page and "Its first password was taken" in page
+    refused = settled.post("/tenants/alice/workspace/password")
+    assert (refused.status_code, "handed over before" in refused.text) == (409, True)
+
+
+def test_a_members_first_password_is_handed_over_once_and_offered_no_more(settled: World, belvedere) -> None:
+    page = "/tenants/alice/members"
+    ann = settled.join("ann@example.org", Role.ADMIN)
+    vera = settled.join("vera@example.org", Role.VIEWER)
+    settled.work()
+    shown = settled.get(page).text
+    offered = set(re.findall(r'Take first password<span class="sr"> of ([^<]+)<', shown))
+    assert {"=1+1", "ann", "vera"} <= offered
+    # An admin of the tenant sees that they wait, and takes nobody's but the own.
+    admins = ann.client.get(page).text
+    assert admins.count("Take first password") == 1
+    assert "vera or an operator takes it" in admins
+    assert ann.post(f"{page}/{vera.person}/password").status_code == 403
+    assert vera.client.get(page).text.count("Take first password") == 1
+    assert "olga" not in vera.client.get(page, headers={"HX-Request": "true", "HX-Target": "first-passwords"}).text
+    taken = vera.post(f"{page}/{vera.person}/password")
+    assert (taken.status_code, taken.headers["Cache-Control"]) == (200, "no-store")
+    found = re.search(r'<code id="first-password">([^<]+)</code>', taken.text)
+    grafana = settled.services.workspaces.grafana
+    assert found is not None and grafana is not None
+    assert grafana.grafana.is_login("vera@example.org", Secret(found[1]))
+    assert "Take first password" not in vera.client.get(page).text
+    assert found[1] not in vera.client.get(page).text
+    again = vera.post(f"{page}/{vera.person}/password")
+    assert (again.status_code, "handed over before" in again.text) == (409, True)
+
+    path = "/tenants/alice/members/olga@example.org/password"
+    answer = settled.api("POST", path)
+    assert (answer.status_code, answer.json["login"]) == (200, "olga@example.org")
+    assert grafana.grafana.is_login("olga@example.org", Secret(answer.json["password"]))
+    again = settled.api("POST", path)
+    assert (again.status_code, again.json["type"]) == (409, "/problems/handed-over")
+    assert settled.api("POST", "/tenants/alice/members/nobody@example.org/password").status_code == 404
+    assert belvedere("member", "take-password", "alice", "olga@example.org")[0] == 2
+    said = settled.services.history.search(SYSTEM, limit=50).items
+    assert sum(one.verb == "workspace.take-member-password" for one in said) >= 4
+    assert not any(found[1] in str(one) or answer.json["password"] in str(one) for one in said)
 
 
 def test_an_inventory_tells_all_that_a_tenant_has_and_computes_nothing(settled: World, belvedere) -> None:

@@ -71,6 +71,12 @@ GRAFANA: Final = {
         "Rename or delete that user, or give it another address; for default users choose other names in "
         "BELVEDERE_GRAFANA_DEFAULT_USER; `-` makes none.",
     ),
+    "handed-over": Problem(
+        "The first password was handed over",
+        "A first password in Grafana is given away once: it is made for that and kept nowhere.",
+        "Nothing was changed. Whoever took it has it; the history says who that was.",
+        "An administrator of Grafana gives the user another one, on its page of users.",
+    ),
     "grafana-member": Problem(
         "Somebody lets a member in again who was taken out",
         "Ten seconds after the member was taken out of the organisation in Grafana, the user was in it again: an "

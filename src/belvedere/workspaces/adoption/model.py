@@ -4,6 +4,7 @@ What is not here: how it is recognised (`shapes.py`), and taking it over (`servi
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -94,7 +95,8 @@ class Find:
 class Candidate:
     """A find with what is to become of it. `tenant` is the serial number of the one that it is linked to, or 0.
 
-    A refused one says why and what to do.
+    A refused one says why and what to do; with `choose` it is taken over when somebody says for which tenant.
+    `taken` says that this was done just now.
     """
 
     find: Find
@@ -104,3 +106,15 @@ class Candidate:
     number: int = 0
     why: str = ""
     hint: str = ""
+    choose: bool = False
+    taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken over for one tenant, by our records: whose work it was, and how many objects of each kind."""
+
+    tenant: int
+    shapes: tuple[Shape, ...]
+    counts: tuple[tuple[str, int], ...]
+    at: datetime

@@ -4,15 +4,17 @@ Nothing of theirs is changed but for a mark: ids, uids, names, members and dashb
 look at them. Doing it twice does nothing; killed on the way, the next call goes on.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from belvedere.audit.model import History
 from belvedere.credentials.service import Credentials
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.db import Connection, Database, signal
 from belvedere.kernel.errors import NotFound, Rejected
 from belvedere.kernel.failpoints import failpoint
@@ -22,13 +24,14 @@ from belvedere.tenants.names import check_name, name_key
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces import store as tiers
 from belvedere.workspaces.adoption import reading, store
-from belvedere.workspaces.adoption.model import Candidate, Find, Outcome, Shape
+from belvedere.workspaces.adoption.model import Candidate, Find, Outcome, Shape, Taken
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana import store as grafana_store
 from belvedere.workspaces.grafana.answers import User
 from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.apply import key_of
 from belvedere.workspaces.grafana.model import Kind, Seat, mark_of, team_mark_of
+from belvedere.workspaces.grafana.narrow import store as narrow_store
 from belvedere.workspaces.tiers import Tier
 
 Listed = list[Candidate]
@@ -38,11 +41,15 @@ _GONE: Final = 404
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which of the finds, and under which name: an organisation's number, a name as it was found, a tenant's name."""
+    """Which of the finds, and under which name.
+
+    An organisation's number, a name as it was found, whose work it is; and the tenant's name.
+    """
 
     organisation: int = 0
     name: str = ""
     tenant: str = ""
+    shape: str = ""
 
 
 EVERYTHING: Final = Choice()
@@ -77,7 +84,7 @@ class Adoption:
         grafana = self._there()
         found = [
             one for one in reading.finds(grafana, only=choice.organisation)
-            if not choice.name or name_key(one.name) == name_key(choice.name)
+            if (not choice.name or name_key(one.name) == name_key(choice.name)) and choice.shape in {"", one.shape}
         ]
         if choice.tenant and len(found) != 1:
             message = f"A tenant can be named for one find alone; there are {len(found)}."
@@ -89,17 +96,33 @@ class Adoption:
         ]
         return [one for one in judged if one is not None]
 
-    def take(self, actor: Actor, choice: Choice = EVERYTHING) -> Listed:
+    def taken(self, actor: Actor, limit: int = 50) -> tuple[list[Taken], int]:
+        """Return what was taken over, the newest first, and for how many tenants in all. Asks no Grafana.
+
+        Raises:
+            Forbidden: the actor is no operator of the installation.
+        """
+        actor.must(Role.OPERATOR)
+        with self._database.transaction() as connection:
+            return store.taken(connection, limit), store.count_taken(connection)
+
+    def take(self, actor: Actor, choice: Choice = EVERYTHING, *, within_s: float = math.inf) -> Listed:
         """Take over all that is not refused, and return what was found with what became of it.
 
         A find in an organisation that Belvedere's login does not belong to is looked into after joining it.
 
+        Args:
+            actor: an operator of the installation.
+            choice: which of the finds.
+            within_s: no other is begun after so many seconds; what is left is there at the next call.
+
         Raises:
             As for `look`.
         """
-        taken = []
-        for candidate in self.look(actor, choice):
-            if candidate.outcome in {Outcome.REFUSED, Outcome.DONE}:
+        taken, deadline = [], monotonic_s() + within_s
+        # First those that come with a number: the next free one, which others get, may be one of theirs.
+        for candidate in sorted(self.look(actor, choice), key=lambda one: not one.number):
+            if candidate.outcome in {Outcome.REFUSED, Outcome.DONE} or monotonic_s() > deadline:
                 taken.append(candidate)
                 continue
             name = candidate.name
@@ -109,7 +132,7 @@ class Adoption:
             ) as ending:
                 serial = self._take(actor, self._joined(candidate))
                 ending.note(tenant=serial, objects=len(candidate.find.things))
-            taken.append(candidate)
+            taken.append(replace(candidate, tenant=serial, taken=True))
         return taken
 
     # Judging
@@ -137,7 +160,7 @@ class Adoption:
         if find.lacks:
             return f"It lacks {find.lacks}.", "Make what is missing, or delete the data source."
         if not alone:
-            return "Several finds have this name.", f"Choose: --organisation {find.organisation} --tenant NAME"
+            return "Several finds have this name.", _choose(find)
         if find.shape is Shape.TEAM and self._shared() != find.organisation:
             hint = f"Set BELVEDERE_GRAFANA_SHARED={find.organisation}, start again, then try again."
             return "Tenants of tier team share another organisation here.", hint
@@ -148,7 +171,7 @@ class Adoption:
         name = given or find.name
         same = self._called(actor, name)
         numbered = self._tenants.find(find.number) if find.number and not given else None
-        choose = f"Choose: --organisation {find.organisation} --tenant NAME"
+        choose = _choose(find)
         if numbered is not None and same is not None and numbered.serial != same.serial:
             why = f"Tenant {numbered.serial} is {numbered.name}, and {same.name} is tenant {same.serial}."
             return _refused(find, why, choose)
@@ -160,7 +183,11 @@ class Adoption:
             check_name(name)
         except Rejected as error:
             return _refused(find, error.detail, choose)
-        return Candidate(find, Outcome.CREATE, name, number=0 if given else find.number)
+        return Candidate(find, Outcome.CREATE, name, number=self._free(find.number))
+
+    def _free(self, number: int) -> int:
+        """Return the number that the organisation's name tells, where no tenant has it; else 0 for the next one."""
+        return number if number and self._tenants.find(number) is None else 0
 
     def _linked(self, find: Find, tenant: Tenant) -> Candidate:
         if tenant.deleting:
@@ -169,7 +196,7 @@ class Adoption:
             with self._database.transaction() as connection:
                 if store.has_place(connection, tenant.serial):
                     why = f"Tenant {tenant.name} has another place in Grafana already."
-                    return _refused(find, why, f"Choose: --organisation {find.organisation} --tenant NAME")
+                    return _refused(find, why, _choose(find))
         return Candidate(find, Outcome.LINK, tenant.name, tenant.serial)
 
     def _called(self, actor: Actor, name: str) -> Tenant | None:
@@ -229,6 +256,7 @@ class Adoption:
             serial = candidate.tenant
             with self._database.transaction() as connection:
                 keep(connection, serial)
+                narrow_store.ask_whole(connection, serial)
                 self._queue.enqueue(connection, "workspaces.provision", str(serial))
                 signal(connection, f"tenant.{serial}")
         failpoint("workspaces.adopt.after-commit")
@@ -288,6 +316,10 @@ class Adoption:
 
 
 def _refused(find: Find, why: str, hint: str) -> Candidate:
-    return Candidate(find, Outcome.REFUSED, find.name, why=why, hint=hint)
+    return Candidate(find, Outcome.REFUSED, find.name, why=why, hint=hint, choose=hint == _choose(find))
+
+
+def _choose(find: Find) -> str:
+    return f"Choose: --organisation {find.organisation} --shape {find.shape} --tenant NAME"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from belvedere.kernel.db import Connection, one, rows
-from belvedere.workspaces.adoption.model import Find, Shape, Thing
+from belvedere.workspaces.adoption.model import Find, Shape, Taken, Thing
 
 
 def tenant_in(connection: Connection, url: str, organisation: int) -> int:
@@ -61,6 +61,31 @@ def organisation_name(connection: Connection, tenant: int, url: str) -> str:
         [tenant, url],
     )
     return str(row["title"]) if row else ""
+
+
+def taken(connection: Connection, limit: int) -> list[Taken]:
+    """Return what was taken over, the newest first, for at most so many tenants."""
+    found = rows(
+        connection,
+        "SELECT tenant_id, array_agg(DISTINCT shape) AS shapes, max(adopted_at) AS at, ("
+        "SELECT jsonb_object_agg(kind, n) FROM (SELECT kind, count(*) AS n FROM grafana_adopted each "
+        "WHERE each.tenant_id = a.tenant_id GROUP BY kind) counted) AS counts "
+        "FROM grafana_adopted a GROUP BY tenant_id ORDER BY at DESC, tenant_id LIMIT %s",
+        [limit],
+    )
+    return [
+        Taken(
+            int(row["tenant_id"]), tuple(Shape(one) for one in sorted(row["shapes"])),
+            tuple(sorted(row["counts"].items())), row["at"],
+        )
+        for row in found
+    ]
+
+
+def count_taken(connection: Connection) -> int:
+    """Count the tenants for whom something was taken over."""
+    row = one(connection, "SELECT count(DISTINCT tenant_id) AS n FROM grafana_adopted")
+    return int(row["n"]) if row else 0
 
 
 def of_tenant(connection: Connection, tenant: int) -> list[tuple[Shape, Thing]]:

@@ -5,6 +5,7 @@ What is not here: reading it for doors (`service.py`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from belvedere.kernel.db import Connection, Database
@@ -17,6 +18,13 @@ from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place, Workspace
 
 
+@dataclass(slots=True)
+class Ending:
+    """How a look ended: whether everything was looked at."""
+
+    whole: bool = True
+
+
 class Notes:
     """Writes down looks and differences, each in a transaction of its own: a crash leaves what was known."""
 
@@ -25,10 +33,11 @@ class Notes:
         self._database = database
 
     @contextmanager
-    def around(self, workspace: Workspace, place: Place) -> Iterator[None]:
-        """Write down how the block went."""
+    def around(self, workspace: Workspace, place: Place) -> Iterator[Ending]:
+        """Write down how the block went; it may say that it looked at a part alone."""
+        ending = Ending()
         try:
-            yield
+            yield ending
         except BelvedereError as error:
             workspace.noted(place, error)
             with self._database.transaction() as connection:
@@ -36,7 +45,7 @@ class Notes:
             raise
         workspace.noted(place, None)
         with self._database.transaction() as connection:
-            store.ended(connection, place.tenant)
+            store.ended(connection, place.tenant, whole=ending.whole)
 
     def found(self, workspace: Workspace, place: Place, plan: Plan[Any]) -> None:
         """Write down what differs in a workspace that stood before: making a new one is no drift."""

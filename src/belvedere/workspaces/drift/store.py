@@ -36,20 +36,26 @@ _STATES: LiteralString = (
 """How workspaces are: of some tenants, or (no `serials`) of those that are not as they should be."""
 
 
-def ended(connection: Connection, tenant: int, problem: str = "", code: str = "", hint: str = "") -> None:
-    """Write down how a look at a tenant's workspace ended; open pages hear of what is new."""
+def ended(
+    connection: Connection, tenant: int, problem: str = "", code: str = "", hint: str = "", *, whole: bool = True
+) -> None:
+    """Write down how a look at a tenant's workspace ended; open pages hear of what is new.
+
+    One at a part leaves the moment of the last good look as it is.
+    """
     row = one(
         connection,
         "WITH old AS (SELECT problem FROM workspace_look WHERE tenant_id = %(tenant)s) "
         "INSERT INTO workspace_look AS l (tenant_id, good_at, problem, problem_code, problem_hint, problem_since) "
-        "SELECT serial, CASE WHEN %(code)s = '' THEN clock_timestamp() END, %(problem)s, %(code)s, %(hint)s, "
+        "SELECT serial, CASE WHEN %(code)s = '' AND %(whole)s THEN clock_timestamp() END, %(problem)s, %(code)s, "
+        "%(hint)s, "
         "CASE WHEN %(code)s <> '' THEN clock_timestamp() END FROM tenant WHERE serial = %(tenant)s "
         "ON CONFLICT (tenant_id) DO UPDATE SET ended_at = clock_timestamp(), problem = excluded.problem, "
         "problem_code = excluded.problem_code, problem_hint = excluded.problem_hint, "
         "good_at = coalesce(excluded.good_at, l.good_at), problem_since = CASE "
         "WHEN excluded.problem_code = l.problem_code THEN l.problem_since ELSE excluded.problem_since END "
         "RETURNING (SELECT problem FROM old) IS DISTINCT FROM problem AS news",
-        {"tenant": tenant, "problem": problem, "code": code, "hint": hint},
+        {"tenant": tenant, "problem": problem, "code": code, "hint": hint, "whole": whole},
     )
     if row and row["news"]:
         signal(connection, f"tenant.{tenant}", "tenants", TOPIC)

@@ -24,6 +24,17 @@ PASSWORD: Final = "_grafana_password"  # noqa: S105  (a name)
 _OK: Final = frozenset({200, 201})
 
 
+def in_its_way(grafana: Grafana, name: str) -> Stuck | None:
+    """Say what keeps Grafana from making a user: an organisation of its name, where each user is to get one.
+
+    Seen on 11.0.0 with `auto_assign_org = false`: it answers 500 for as long as that organisation is there.
+    """
+    if grafana.ask(requests.organisation_named(name), 404).status not in _OK:
+        return None
+    message = f"Grafana cannot make the user {name}: an organisation of that name was left by a user who is gone."
+    return Stuck(message, hint=f"Delete the organisation {name} in Grafana, then try again.", code="grafana-user")
+
+
 class Accounts:
     """The default user of one tenant."""
 
@@ -98,7 +109,7 @@ class Accounts:
                 return answer.read(Made).id
         found = self._grafana.ask(requests.user_named(account.login), 404)
         if unsure is not None and found.status not in _OK:
-            raise unsure
+            raise in_its_way(self._grafana, account.login) or unsure
         if found.status in _OK:
             user = found.read(User)
             ours = known == user.id

@@ -156,11 +156,13 @@ class Grafana:
         return self._version
 
     def postgres_plugin(self, organisation: int) -> str:
-        """Return the name of the PostgreSQL plugin: by the version or, where that is hidden, by asking for it."""
+        """Return the PostgreSQL plugin's name: by the version, or by asking in an organisation where that is hidden."""
         if self._plugin is None:
             version = self.version()
             if version:
                 new = version >= (10, 3)
+            elif not organisation:
+                return POSTGRES
             else:
                 asked = self.ask(requests.plugin(POSTGRES), 403, 404, organisation=organisation)
                 new = asked.status in _OK

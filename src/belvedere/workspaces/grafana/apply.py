@@ -5,6 +5,7 @@ answer and compares. What is not here: which steps there are (`plan.py`).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, Protocol, cast
 from uuid import UUID
 
@@ -18,20 +19,19 @@ from belvedere.workspaces.grafana.accounts import Accounts
 from belvedere.workspaces.grafana.answers import (
     BoardPut,
     Folder,
-    Made,
     Organisation,
     OrganisationMade,
     Right,
-    ServiceAccounts,
     Source,
     SourceMade,
 )
 from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
-from belvedere.workspaces.grafana.deeds import VIEWER, Deed, Do
+from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.model import INFLUX, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import is_foreign_source
+from belvedere.workspaces.grafana.previewer import Previewer
 from belvedere.workspaces.grafana.problems import taken
 from belvedere.workspaces.grafana.public import PublicPages
 from belvedere.workspaces.grafana.shared.hands import SharedHands
@@ -76,17 +76,18 @@ class Hands:
             grafana=grafana, database=database, desired=desired, seat=seat, links=gateway.links if gateway else None
         )
         self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
+        previewer = Previewer(grafana=grafana, database=database, seat=seat, name=desired.capture)
         self._users = Users(grafana=grafana, database=database, credentials=credentials, seat=seat)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
             Do.MARK: self._mark, Do.RENAME: self._rename, Do.JOIN: self._join, Do.FOLDER: self._folder,
-            Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: self._capture,
+            Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: previewer.keep,
             Do.KEYS: self._keys, Do.ACCOUNT: self._accounts.put, Do.DROP_ACCOUNT: self._accounts.drop,
             Do.MEMBER: self._member, Do.DROP_MEMBER: self._drop_member,
             Do.TEAM: self._shared.team, Do.SEATS: self._shared.seats, Do.RIGHTS: self._shared.rights,
             Do.LINKS: self._shared.links, Do.DROP_LINKS: self._shared.drop_links, Do.DROP_TEAM: self._shared.drop_team,
             Do.DROP_PUBLIC: PublicPages(grafana=grafana, database=database, seat=seat).drop,
             Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
-            Do.DROP_CAPTURE: self._drop_capture, Do.DROP_ORGANISATION: self._drop_organisation,
+            Do.DROP_CAPTURE: previewer.drop, Do.DROP_ORGANISATION: self._drop_organisation,
             Do.RELEASE: self._release, Do.FORGET: self._forget,
         }
 
@@ -107,6 +108,7 @@ class Hands:
             except Unsure:
                 if attempt == _TRIES - 1:
                     raise
+                deed = replace(deed, seen=None)
                 self._grafana.pause(0.3 * 3**attempt)
             else:
                 return
@@ -225,7 +227,7 @@ class Hands:
             answer = self._grafana.ask(requests.create_source(body), 409, organisation=number)
             made = answer.read(SourceMade).datasource if answer.status in _OK else None
         failpoint("workspaces.grafana.source-made")
-        made = made or self._change_source(source, body, number)
+        made = made or self._change_source(source, body, number, deed.seen)
         if made.uid != source.uid:
             raise taken(source.name, "data source")
         with self._database.transaction(flushed=False) as connection:
@@ -234,11 +236,14 @@ class Hands:
                 digest=source.seal,
             )
 
-    def _change_source(self, source: WantedSource, body: Mapping[str, object], number: int) -> Source:
-        seen = self._grafana.ask(requests.source(source.uid), 404, organisation=number)
-        if seen.status not in _OK:
-            raise taken(source.name, "data source")
-        there = seen.read(Source)
+    def _change_source(
+        self, source: WantedSource, body: Mapping[str, object], number: int, there: Source | None
+    ) -> Source:
+        if there is None:
+            answer = self._grafana.ask(requests.source(source.uid), 404, organisation=number)
+            if answer.status not in _OK:
+                raise taken(source.name, "data source")
+            there = answer.read(Source)
         if is_foreign_source(there) or there.read_only:
             raise taken(source.name, "data source")
         # Nothing of what it was before is left in it: an empty text takes a secret away.
@@ -306,27 +311,8 @@ class Hands:
             return
         with self._database.transaction() as connection:
             if not store.set_state(connection, self._seat, Kind.BOARD, deed.key, RecordState.BY_HAND):
-                store.put(
-                    connection, self._seat, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND
-                )
+                store.put(connection, self._seat, Kind.BOARD, deed.key, uid=deed.uid, state=RecordState.BY_HAND)
             failpoint("workspaces.grafana.hold.before-commit")
-
-    def _capture(self, deed: Deed, number: int) -> None:
-        account, fresh, name = deed.number, False, self._desired.capture
-        if not account:
-            answer = self._grafana.ask(requests.create_service_account(name, VIEWER), 400, 409, organisation=number)
-            failpoint("workspaces.grafana.capture-made")
-            fresh = answer.status in _OK
-            account = answer.read(Made).id if fresh else self._service_account(number)
-        if not fresh:
-            self._grafana.ask(requests.change_service_account(account, name, VIEWER), organisation=number)
-        with self._database.transaction(flushed=False) as connection:
-            store.put(connection, self._seat, Kind.CAPTURE, "main", number=account)
-
-    def _service_account(self, number: int) -> int:
-        name = self._desired.capture
-        listed = self._grafana.ask(requests.service_accounts(name), organisation=number).read(ServiceAccounts)
-        return next((one.id for one in listed.service_accounts if one.name == name), 0)
 
     def _keys(self, _deed: Deed, _number: int) -> None:
         with self._database.transaction() as connection:
@@ -358,13 +344,6 @@ class Hands:
         failpoint("workspaces.grafana.source-dropped")
         with self._database.transaction() as connection:
             store.drop(connection, self._seat, Kind.SOURCE, deed.key)
-
-    def _drop_capture(self, _deed: Deed, number: int) -> None:
-        """Look first: Grafana answers 500 when there is none."""
-        account = self._service_account(number)
-        if account:
-            self._grafana.ask(requests.delete_service_account(account), organisation=number)
-        failpoint("workspaces.grafana.capture-dropped")
 
     def _drop_organisation(self, deed: Deed, _number: int) -> None:
         """Delete it, after one more look at the mark: a number alone may be another's by now."""

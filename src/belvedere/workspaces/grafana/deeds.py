@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from belvedere.kernel.plan import Change, Sign, Step
+from belvedere.workspaces.grafana.answers import Source
 from belvedere.workspaces.grafana.model import WantedAccount, WantedBoard, WantedSource
 from belvedere.workspaces.grafana.people.model import WantedMember
 
@@ -54,7 +55,7 @@ class Deed:
     """What a step does.
 
     `version` is the one that was read, for writing over that one alone; 0 where nothing stood. `organisation` is
-    where; 0 when the same plan makes it.
+    where; 0 when the same plan makes it. `seen` is the data source as it was read, so that it need not be read again.
     """
 
     do: Do
@@ -65,6 +66,7 @@ class Deed:
     folder_uid: str = ""
     organisation: int = 0
     source: WantedSource | None = None
+    seen: Source | None = None
     board: WantedBoard | None = None
     account: WantedAccount | None = None
     member: WantedMember | None = None

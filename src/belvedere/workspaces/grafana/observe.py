@@ -86,16 +86,14 @@ def observe(
     if organisation is None:
         return Observed(taken=taken)
     number = organisation.id
-    members = _members(grafana, number) if desired.users else []
-    # The list is right at once; what the calls themselves are allowed lags five seconds behind.
-    login = grafana.access.user.lower()
-    if (desired.users and login not in {word.lower() for one in members for word in (one.login, one.email)}) or (
+    members = see_members(grafana, number) if desired.users else {}
+    if (desired.users and not is_inside(grafana, members)) or (
         not (grafana.is_verified(number, _JUST_NOW_S) or grafana.verify(number))
     ):
         return Observed(organisation, member=False)
     sources = _sources(grafana, number, desired, records, removing=removing)
     found = _found(grafana, number, desired, removing=removing)
-    services = _services(grafana, number, desired)
+    services = see_services(grafana, number, desired)
     boards = _boards(grafana, number, _wanted_uids(desired, records), None if desired.shared else found)
     foreign: tuple[str, ...] = ()
     in_folder = False
@@ -105,10 +103,7 @@ def observe(
         )
     return Observed(
         organisation, sources={one.uid: one for one in sources}, folders=_folders(grafana, number, desired, found),
-        boards=boards, members={
-            one.login.lower(): SeenMember(one.user_id, one.login, one.role, one.email) for one in members
-        },
-        services=services, foreign=foreign, foreign_in_folder=in_folder,
+        boards=boards, members=members, services=services, foreign=foreign, foreign_in_folder=in_folder,
         public=left(records, whenever=removing), **_team(grafana, number, desired, records),
     )
 
@@ -132,6 +127,25 @@ def left(records: Records, *, whenever: bool = False) -> tuple[Record, ...]:
     return tuple(
         one for (kind, _), one in records.items() if kind is Kind.PUBLIC and (whenever or one.number < now)
     )
+
+
+def is_inside(grafana: Grafana, members: Mapping[str, SeenMember]) -> bool:
+    """Tell whether Belvedere's login is in the list, which is right at once: what calls may do lags 5 s behind."""
+    login = grafana.access.user.lower()
+    return any(login in {one.login.lower(), one.email.lower()} for one in members.values())
+
+
+def see_members(grafana: Grafana, number: int) -> dict[str, SeenMember]:
+    """Return who is in an organisation, by login in lower case."""
+    listed = grafana.ask(requests.organisation_users(number)).read(list[Member])
+    return {one.login.lower(): SeenMember(one.user_id, one.login, one.role, one.email) for one in listed}
+
+
+def see_services(grafana: Grafana, number: int, desired: Desired) -> dict[str, SeenService]:
+    """Return the service accounts of an organisation by name; of one that is shared only the tenant's own."""
+    request = requests.service_accounts(desired.capture if desired.shared else "")
+    listed = grafana.ask(request, organisation=number).read(ServiceAccounts).service_accounts
+    return {one.name: SeenService(one.id, one.name, one.role, one.is_disabled) for one in listed}
 
 
 def _organisation(grafana: Grafana, request: requests.Request) -> SeenOrganisation | None:
@@ -219,16 +233,6 @@ def _folders(grafana: Grafana, number: int, desired: Desired, found: Iterable[Fo
         if answer.status != _GONE:
             folders[ours.uid] = answer.read(Folder)
     return folders
-
-
-def _members(grafana: Grafana, number: int) -> list[Member]:
-    return grafana.ask(requests.organisation_users(number)).read(list[Member])
-
-
-def _services(grafana: Grafana, number: int, desired: Desired) -> dict[str, SeenService]:
-    request = requests.service_accounts(desired.capture if desired.shared else "")
-    listed = grafana.ask(request, organisation=number).read(ServiceAccounts).service_accounts
-    return {one.name: SeenService(one.id, one.name, one.role, one.is_disabled) for one in listed}
 
 
 def _foreign(

@@ -12,12 +12,11 @@ from typing import Any, Final
 from belvedere.credentials.service import Credentials
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
-from belvedere.kernel.plan import Plan
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.answers import Organisation
 from belvedere.workspaces.grafana.api import Access
-from belvedere.workspaces.grafana.deeds import Deed
+from belvedere.workspaces.grafana.narrow.looks import Look
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place
 from belvedere.workspaces.tiers import Tier
@@ -26,6 +25,7 @@ _URL: Final = "GRAFANA_URL"
 _KEY: Final = "GRAFANA_API_KEY"
 _USER: Final = "GRAFANA_USER"
 _PASSWORD: Final = "GRAFANA_PASSWORD"  # noqa: S105  (a name)
+_NAMES: Final = (_URL, _KEY, _USER, _PASSWORD)
 _REFUSED: Final = 403
 _HINT: Final = (
     "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is Admin of "
@@ -42,7 +42,7 @@ _SAYS: Final = {
 class OwnWorkspace(GrafanaWorkspace):
     """A place in the tenant's own Grafana, checked before anything is written there."""
 
-    def plan(self, place: Place, *, wanted: bool = True) -> Plan[Deed]:
+    def look(self, place: Place, *, wanted: bool = True) -> Look:
         """Do as the other tiers do, after a look at what the key is allowed.
 
         Raises:
@@ -52,7 +52,7 @@ class OwnWorkspace(GrafanaWorkspace):
         try:
             if wanted:
                 self._check(place)
-            return super().plan(place, wanted=wanted)
+            return super().look(place, wanted=wanted)
         except Stuck as error:
             if error.problem in _SAYS:
                 raise _unusable(_SAYS[error.problem]) from error
@@ -96,7 +96,8 @@ class OwnGrafanas:
             Stuck: address or key is missing.
         """
         with self._database.transaction() as connection:
-            found = [self._credentials.read_in(connection, tenant, one) for one in (_URL, _KEY, _USER, _PASSWORD)]
+            found = [self._credentials.read_in(connection, tenant, one) for one in _NAMES]
+            stamp = ".".join(str(self._credentials.version_of(connection, tenant, one)) for one in _NAMES)
         url, key, user, password = (one or Secret("") for one in found)
         if not url or not (key or (user and password)):
             message = "The tenant is to look at a Grafana of its own, and its credentials hold no address and key."
@@ -105,14 +106,15 @@ class OwnGrafanas:
             self._base, url=url.reveal().rstrip("/"), user="" if key else user.reveal(),
             password=Secret("") if key else password, token=key,
         )
-        words = f"{access.url}\0{access.user}\0{key.reveal()}\0{access.password.reveal()}"
+        words = f"{access.url}\0{access.user}\0{key.reveal()}\0{access.password.reveal()}\0{stamp}"
         mark = hashlib.sha256(words.encode()).hexdigest()
         kept = self._kept.get(tenant)
         if kept is None or kept[0] != mark:
             if kept is not None:
                 kept[1].close()
             made = OwnWorkspace(
-                access=access, database=self._database, credentials=self._credentials, tier=Tier.INSTANCE, **self._more
+                access=access, database=self._database, credentials=self._credentials, tier=Tier.INSTANCE, stamp=stamp,
+                **self._more,
             )
             kept = self._kept[tenant] = (mark, made)
         return kept[1]

@@ -5,6 +5,7 @@ document that was changed without a new version (an upgrade). What a person chan
 written over: the step only notes it, and somebody chooses.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,16 @@ from belvedere.workspaces.grafana.model import (
     WantedBoard,
     WantedSource,
 )
+from belvedere.workspaces.grafana.narrow.aspects import (
+    ACCOUNT,
+    CAPTURE,
+    FOLDER,
+    MEMBERS,
+    SEATS,
+    TEAM,
+    board_aspect,
+    source_aspect,
+)
 from belvedere.workspaces.grafana.people.plan import moves
 from belvedere.workspaces.grafana.shared.plan import plan_seats, plan_team
 
@@ -33,9 +44,24 @@ BY_HAND: Final = "Leave the dashboard, which was changed by hand,"
 """How a dashboard is told of that waits for a person's choice."""
 
 
-def plan(desired: Desired, observed: Observed, records: Records, known: Known | None) -> Plan[Deed]:
-    """Return the steps to what should be. After they were applied, planning again gives none."""
-    steps = _placed(observed, _steps(desired, observed, records, known))
+IsDue = Callable[[str], bool]
+"""Whether an aspect was looked at; of others nothing is known, so nothing of them is done."""
+
+
+def plan(
+    desired: Desired, observed: Observed, records: Records, known: Known | None, due: frozenset[str] | None = None
+) -> Plan[Deed]:
+    """Return the steps to what should be. After they were applied, planning again gives none.
+
+    Args:
+        desired: what should be there.
+        observed: what is there.
+        records: what was written down when it was made.
+        known: the organisation on record.
+        due: the aspects that were looked at; None when all were.
+    """
+    is_due = (lambda _aspect: True) if due is None else due.__contains__
+    steps = _placed(observed, _steps(desired, observed, records, known, is_due))
     return Plan(desired.subject, steps, partial=_is_partial(observed))
 
 
@@ -48,36 +74,41 @@ def _placed(observed: Observed, steps: Steps) -> tuple[Step[Deed], ...]:
     return tuple(replace(one, deed=replace(one.deed, organisation=number)) for one in steps)
 
 
-def _steps(desired: Desired, observed: Observed, records: Records, known: Known | None) -> Steps:
+def _steps(desired: Desired, observed: Observed, records: Records, known: Known | None, is_due: IsDue) -> Steps:
     yield from _organisation(desired, observed, known)
     if observed.organisation is not None and not observed.member:
         # What else there is to do is seen by the plan after this step.
         yield step(Do.JOIN, Sign.CHANGE, "Join the organisation", desired.organisation)
         return
+    folder = _folder(desired, observed, records.get((Kind.FOLDER, "main"))) if is_due(FOLDER) else ()
     # Where tenants share an organisation nothing is shown before it is settled who may see it.
     if desired.team is None:
-        yield from _folder(desired, observed, records.get((Kind.FOLDER, "main")))
-        yield from _content(desired, observed, records)
-        yield from _people(desired, observed, records)
+        yield from folder
+        yield from _content(desired, observed, records, is_due)
+        yield from _people(desired, observed, records, is_due)
     else:
-        yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
-        yield from _people(desired, observed, records)
-        yield from _folder(desired, observed, records.get((Kind.FOLDER, "main")))
-        yield from plan_seats(desired, desired.team, observed)
-        yield from _content(desired, observed, records)
+        if is_due(TEAM):
+            yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
+        yield from _people(desired, observed, records, is_due)
+        yield from folder
+        if is_due(SEATS):
+            yield from plan_seats(desired, desired.team, observed)
+        yield from _content(desired, observed, records, is_due)
     if desired.stale_keys:
         changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
         yield step(Do.KEYS, Sign.CHANGE, "Write credentials", "", changes=changes)
 
 
-def _content(desired: Desired, observed: Observed, records: Records) -> Steps:
+def _content(desired: Desired, observed: Observed, records: Records, is_due: IsDue) -> Steps:
     yield from _public(observed)
     for source in desired.sources:
-        yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
+        if is_due(source_aspect(source)):
+            yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
     for board in desired.boards:
-        seen = observed.boards.get(board.uid)
-        record = records.get((Kind.BOARD, str(board.dashboard_id)))
-        yield from plan_board(board, seen, record, desired.folder_uid)
+        if is_due(board_aspect(board)):
+            # What people had made theirs is gone with the organisation: then ours is made.
+            record = records.get((Kind.BOARD, str(board.dashboard_id))) if observed.organisation else None
+            yield from plan_board(board, observed.boards.get(board.uid), record, desired.folder_uid)
 
 
 def _public(observed: Observed) -> Steps:
@@ -87,11 +118,14 @@ def _public(observed: Observed) -> Steps:
         yield step(Do.DROP_PUBLIC, Sign.REMOVE, title, target, deed=deed, key=f"public:{one.key}")
 
 
-def _people(desired: Desired, observed: Observed, records: Records) -> Steps:
-    yield from _capture(desired.capture, observed, records.get((Kind.CAPTURE, "main")))
-    if desired.account is not None and not any(one.is_called(desired.account.login) for one in desired.members):
-        yield from _account(desired.account, observed)
-    yield from _members(desired, observed)
+def _people(desired: Desired, observed: Observed, records: Records, is_due: IsDue) -> Steps:
+    if is_due(CAPTURE):
+        yield from _capture(desired.capture, observed, records.get((Kind.CAPTURE, "main")))
+    account = desired.account
+    if account is not None and is_due(ACCOUNT) and not any(one.is_called(account.login) for one in desired.members):
+        yield from _account(account, observed)
+    if is_due(MEMBERS):
+        yield from _members(desired, observed)
 
 
 def _organisation(desired: Desired, observed: Observed, known: Known | None) -> Steps:
@@ -133,7 +167,9 @@ def _folder(desired: Desired, observed: Observed, record: Record | None) -> Step
 
 
 def _source(source: WantedSource, seen: Source | None, record: Record | None) -> Steps:
-    deed = Deed(Do.SOURCE, key=source.key, uid=source.uid, source=source, version=seen.version if seen else 0)
+    deed = Deed(
+        Do.SOURCE, key=source.key, uid=source.uid, source=source, version=seen.version if seen else 0, seen=seen
+    )
     key = f"source:{source.key}"
     if seen is None:
         yield step(Do.SOURCE, Sign.CREATE, "Make the data source", source.name, deed=deed, key=key)

@@ -23,6 +23,8 @@ from belvedere.workspaces.grafana.passes import CapturePass, Mode
 
 _OK: Final = frozenset({200, 201})
 _MARK: Final = "belvedere-"
+_FIRST: Final = (10,)
+_OTHERWISE: Final = "Set BELVEDERE_GRAFANA_CAPTURE to token or renderer."
 _HINT: Final = (
     "Switch public dashboards on in Grafana ([public_dashboards] enabled = true; before version 11 the feature toggle "
     "publicDashboards), or set BELVEDERE_GRAFANA_CAPTURE=token."
@@ -45,6 +47,10 @@ class PublicPages:
             Later: the dashboard is not there, or Grafana is away.
             Stuck: Grafana has no public dashboards, a person has paused this one, or it has variables.
         """
+        if () < self._grafana.version() < _FIRST:
+            # Those of 9.3.2, behind a toggle, take another uid for the same page, and give it out twice.
+            message = "Grafana before 10 has no public dashboards of which a picture could be taken."
+            raise Stuck(message, code="grafana-public", hint=_OTHERWISE)
         self._must_be_plain(organisation, uid)
         public = f"{_MARK}{opaque()}"
         key, ends_at = f"{uid}/{public}", int(utc_now().timestamp()) + for_s
@@ -70,7 +76,7 @@ class PublicPages:
         names = [str(one.get("name")) for one in listed or () if isinstance(one, dict)]
         if names:
             message = f"Grafana's public pages fill no variables in, and this dashboard has {', '.join(names)[:100]}."
-            raise Stuck(message, code="grafana-public", hint="Set BELVEDERE_GRAFANA_CAPTURE to token or renderer.")
+            raise Stuck(message, code="grafana-public", hint=_OTHERWISE)
 
     def _theirs(self, answer: Answer, organisation: int, uid: str) -> PublicPage:
         """Return the page of a dashboard that is public already."""

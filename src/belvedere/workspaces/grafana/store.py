@@ -7,6 +7,7 @@ import psycopg
 
 from belvedere.kernel.db import Connection, one, rows
 from belvedere.workspaces.grafana.model import MOST_DIGESTS, Kind, Known, Record, Records, RecordState, Seat
+from belvedere.workspaces.grafana.narrow import store as narrow
 
 _LOCK: Final = 0x67726166
 
@@ -121,8 +122,21 @@ def place(connection: Connection, seat: Seat) -> Known | None:
 
 
 def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
-    """Write down that an organisation of this name is about to be made. What was known of another one is dropped."""
-    connection.execute("DELETE FROM grafana_object WHERE tenant_id = %s AND tier = %s AND kind <> 'board'", [*seat])
+    """Write down that an organisation of this name is about to be made. What was known of another one is dropped.
+
+    But for the default user where the Grafana is the same: users outlive organisations. And but for what was written
+    as a dashboard; one that people had made theirs went with the organisation, so that ours is made again.
+    """
+    narrow.forget(connection, seat)
+    connection.execute(
+        "DELETE FROM grafana_object o WHERE tenant_id = %s AND tier = %s AND kind <> 'board' AND (kind <> 'account' "
+        "OR NOT EXISTS (SELECT FROM grafana_workspace w WHERE w.tenant_id = o.tenant_id AND w.tier = o.tier "
+        "AND w.url = %s))",
+        [*seat, url],
+    )
+    connection.execute(
+        "UPDATE grafana_object SET state = 'ours' WHERE tenant_id = %s AND tier = %s AND state = 'detached'", [*seat]
+    )
     connection.execute(
         "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, asked_at) "
         "SELECT serial, %(tier)s, %(url)s, %(name)s, now() FROM tenant WHERE serial = %(tenant)s "
@@ -135,6 +149,7 @@ def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
 
 def found(connection: Connection, seat: Seat, url: str, name: str, organisation: int) -> None:
     """Write down which organisation is the tenant's."""
+    narrow.forget_elsewhere(connection, seat, url, organisation)
     connection.execute(
         "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, organisation) "
         "SELECT serial, %(tier)s, %(url)s, %(name)s, %(number)s FROM tenant WHERE serial = %(tenant)s "
@@ -200,6 +215,7 @@ def record(connection: Connection, seat: Seat, kind: Kind, key: str) -> Record |
 
 def begin(connection: Connection, seat: Seat, kind: Kind, key: str, *, uid: str, digest: str) -> None:
     """Write down what is about to be written, so that what a crash left behind is known as ours."""
+    narrow.forget(connection, seat, f"{kind}:{key}")
     connection.execute(
         "INSERT INTO grafana_object AS o (tenant_id, tier, kind, key, uid, digests) "
         "SELECT tenant_id, tier, %(kind)s, %(key)s, %(uid)s, ARRAY[%(digest)s] FROM grafana_workspace "
@@ -236,6 +252,7 @@ def put(
 
 def leave_to_people(connection: Connection, seat: Seat, key: str, uid: str, state: RecordState) -> None:
     """Write down that a dashboard is people's: of what stands there nothing is ours, not even its version."""
+    narrow.forget(connection, seat, f"{Kind.BOARD}:{key}")
     connection.execute(
         "INSERT INTO grafana_object (tenant_id, tier, kind, key, uid, state) SELECT tenant_id, tier, 'board', %(key)s, "
         "%(uid)s, %(state)s FROM grafana_workspace WHERE tenant_id = %(tenant)s AND tier = %(tier)s "
@@ -246,7 +263,8 @@ def leave_to_people(connection: Connection, seat: Seat, key: str, uid: str, stat
 
 
 def set_state(connection: Connection, seat: Seat, kind: Kind, key: str, state: RecordState) -> bool:
-    """Say whose an object is; False when nothing is known of it."""
+    """Say whose an object is, which has it looked at again; False when nothing is known of it."""
+    narrow.forget(connection, seat, f"{kind}:{key}")
     return bool(
         connection.execute(
             "UPDATE grafana_object SET state = %s WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s",
@@ -257,6 +275,7 @@ def set_state(connection: Connection, seat: Seat, kind: Kind, key: str, state: R
 
 def drop(connection: Connection, seat: Seat, kind: Kind, key: str) -> None:
     """Forget one object."""
+    narrow.forget(connection, seat, f"{kind}:{key}")
     connection.execute(
         "DELETE FROM grafana_object WHERE tenant_id = %s AND tier = %s AND kind = %s AND key = %s",
         [*seat, kind, key],

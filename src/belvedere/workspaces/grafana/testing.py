@@ -312,13 +312,15 @@ class TwinGrafana(PublicContent, httpx2.BaseTransport):
         if self._login(login):
             raise Refused(412, f"User with email '{login}' or username '{login}' already exists")
         name, email = call.body.get("name", ""), call.body.get("email", login)
+        if not self.auto_assign_org and any(one.name == email for one in self.organisations.values()):
+            raise Refused(500, "failed to create user")
         user = TwinUser(self.next_number(), login, name, call.body["password"], email)
         self.users[user.id] = user
         if self.auto_assign_org:
             self.organisations[wanted].roles[user.id] = "Viewer"
             user.home = wanted
         else:
-            own = TwinOrganisation(self.next_number(), login, roles={user.id: "Admin"})
+            own = TwinOrganisation(self.next_number(), email, roles={user.id: "Admin"})
             self.organisations[own.id] = own
             user.home = own.id
         return 200, {"id": user.id, "message": "User created"}

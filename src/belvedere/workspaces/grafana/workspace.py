@@ -14,11 +14,10 @@ import httpx2
 
 from belvedere.credentials.service import Credentials
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import BelvedereError, Later, Stuck
+from belvedere.kernel.errors import BelvedereError, Later
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
-from belvedere.workspaces.adoption import store as adopted
 from belvedere.workspaces.grafana import requests, store
 from belvedere.workspaces.grafana.accounts import PASSWORD
 from belvedere.workspaces.grafana.answers import SourceHealth
@@ -28,15 +27,17 @@ from belvedere.workspaces.grafana.bring import PEOPLES, theirs_of
 from belvedere.workspaces.grafana.captures import Captures
 from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
-from belvedere.workspaces.grafana.document import POSTGRES, differences
+from belvedere.workspaces.grafana.document import differences
 from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat, Theirs
-from belvedere.workspaces.grafana.observe import observe, read_board
+from belvedere.workspaces.grafana.narrow import store as narrow
+from belvedere.workspaces.grafana.narrow.aspects import board_aspect, board_digest
+from belvedere.workspaces.grafana.narrow.looks import Look, Looks
+from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.passes import CapturePass
 from belvedere.workspaces.grafana.people.roster import OfTenant, Roster
 from belvedere.workspaces.grafana.people.users import Users
-from belvedere.workspaces.grafana.plan import plan, plan_board, removal
-from belvedere.workspaces.grafana.problems import taken
-from belvedere.workspaces.grafana.shared.model import NOT_SEPARATED, Shared, seated
+from belvedere.workspaces.grafana.plan import plan_board
+from belvedere.workspaces.grafana.shared.model import NOT_SEPARATED, Shared
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
 
@@ -52,7 +53,7 @@ class GrafanaWorkspace:
         self, *, access: Access, database: Database, credentials: Credentials, stores: Stores,
         options: Options | None = None, publications: Publications | None = None, members: OfTenant | None = None,
         tier: Tier = Tier.ORG, shared: Shared | None = None, client: Grafana | None = None,
-        transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] | None = None,
+        stamp: str = "", transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] | None = None,
     ) -> None:
         """Take what it needs.
 
@@ -67,6 +68,7 @@ class GrafanaWorkspace:
             tier: how much of a Grafana a tenant has here.
             shared: for tier `team`, the organisation that tenants share.
             client: the connections of another workspace on the same Grafana, to be used here too.
+            stamp: what changes with the login or token, and tells nothing about it; empty: the login's name.
             transport: for tests.
             pause: for tests.
         """
@@ -85,6 +87,10 @@ class GrafanaWorkspace:
             database=database, credentials=credentials, stores=stores, options=self._options,
             publications=publications, tier=tier, shared=shared, users=bool(access.user),
         )
+        self._looks = Looks(
+            grafana=self._grafana, database=database, wishes=self._wishes, roster=self._roster, tier=tier,
+            links=self._gateway.links if self._gateway else None, access=stamp or access.user,
+        )
 
     def sharing(self, shared: Shared) -> "GrafanaWorkspace":
         """Return tier `team` on the same Grafana, over the same connections."""
@@ -96,7 +102,7 @@ class GrafanaWorkspace:
 
     def shared_organisation(self) -> int:
         """Return the number of the organisation that tenants share, as it was made here; 0 before that."""
-        known = self._shared_place()
+        known = self._looks.shared_place()
         return known.organisation if known else 0
 
     @property
@@ -120,29 +126,45 @@ class GrafanaWorkspace:
             GrafanaAway: it does not answer.
             Stuck: an organisation of that name is not ours, or Grafana refuses.
         """
-        known, records = self._on_record(place)
-        if not wanted and known is None:
-            return Plan(place.name)
-        desired = self._desired(place, records, plugin=self._plugin(known))
-        self._planned[place.tenant] = self._hands(place, replace(desired, boards=()))
-        home = self._shared_place() if desired.shared else known
-        seen = observe(self._grafana, desired, home, records, removing=not wanted)
-        if self._gateway is not None:
-            seen = replace(seen, links=self._gateway.links.subjects(place.tenant))
-        if not wanted:
-            return removal(desired, seen, records)
-        if seen.taken:
-            raise taken(seen.taken, "organisation")
-        if seen.organisation is None and desired.number:
-            message = f"Grafana has no organisation {desired.number} for tenants to share."
-            raise Stuck(message, code="grafana-shared", hint="Set BELVEDERE_GRAFANA_SHARED to one that is there.")
-        return replace(plan(desired, seen, records, known), warnings=(self.warning,) if self.warning else ())
+        return self.look(place, wanted=wanted).plan
+
+    def look(self, place: Place, *, wanted: bool = True) -> Look:
+        """Look at everything; `plan` says what it raises."""
+        return self._seen(place, self._looks.whole(place, wanted=wanted))
+
+    def look_narrowly(self, place: Place) -> Look | None:
+        """Look at what changed on our side since it was applied; None when everything has to be looked at.
+
+        Raises:
+            As `Looks.narrow`: most mean that everything has to be looked at.
+        """
+        found = self._looks.narrow(place)
+        return self._seen(place, found) if found is not None else None
+
+    def begin(self, place: Place, look: Look) -> None:
+        """Write down, before the first step of a look's plan, that what it looked at is about to change."""
+        self._looks.begin(place, look)
+
+    def end(self, place: Place, look: Look) -> None:
+        """Write down, after the last step, that what was looked at stands as it should."""
+        self._looks.end(place, look)
+
+    def is_whole_due(self, place: Place) -> bool:
+        """Tell whether a look at everything was asked for and has not ended well."""
+        return self._looks.is_whole_due(place)
+
+    def _seen(self, place: Place, look: Look) -> Look:
+        if look.desired is not None:
+            self._planned[place.tenant] = self._hands(place, replace(look.desired, boards=()))
+        if not self.warning or look.wanted is None:
+            return look
+        return replace(look, plan=replace(look.plan, warnings=(self.warning,)))
 
     def apply(self, place: Place, step: Step[Deed]) -> None:
         """Do one step and write down what stands there then. The step holds all that its plan knew of the object."""
         hands = self._planned.get(place.tenant)
         if hands is None:
-            hands = self._hands(place, self._desired(place, self._on_record(place)[1], boards=False))
+            hands = self._hands(place, self._looks.desired(place, self._on_record(place)[1], boards=False))
         failpoint("workspaces.grafana.step.before")
         hands.do(step.deed)
         failpoint("workspaces.grafana.step.after")
@@ -161,7 +183,7 @@ class GrafanaWorkspace:
         if known is None or not number:
             message = "The tenant's organisation is not there yet."
             raise Later(message)
-        plugin = self._plugin(known)
+        plugin = self._looks.plugin(known)
         desired = self._wishes.of(place, records, boards=False)
         board = self._wishes.board(publication, desired.sources, records, plugin)
         record = records.get((Kind.BOARD, str(publication.dashboard_id)))
@@ -172,6 +194,8 @@ class GrafanaWorkspace:
             seen = read_board(self._grafana, number, board.uid)
         for step in plan_board(board, seen, record, desired.folder_uid):
             self._hands(place, desired).do(step.deed)
+        with self._database.transaction(flushed=False) as connection:
+            narrow.keep(connection, self._seat(place), {board_aspect(board): board_digest(board)})
         return self._address(board.uid, number)
 
     def retract(self, place: Place, dashboard_id: UUID) -> None:
@@ -235,7 +259,7 @@ class GrafanaWorkspace:
         if known is None or not known.organisation or not waiting:
             return []
         found = []
-        for board in self._wishes.of(place, records, plugin=self._plugin(known)).boards:
+        for board in self._wishes.of(place, records, plugin=self._looks.plugin(known)).boards:
             seen = read_board(self._grafana, known.organisation, board.uid) if board.uid in waiting else None
             if seen is not None:
                 found.append((board.dashboard_id, board.title, differences(board.document, seen.document)))
@@ -262,7 +286,7 @@ class GrafanaWorkspace:
         if known is None or not known.organisation or (record is not None and record.state in PEOPLES):
             return False
         desired = self._wishes.of(place, records, boards=False)
-        board = self._wishes.theirs(theirs, desired.sources, record, self._plugin(known))
+        board = self._wishes.theirs(theirs, desired.sources, record, self._looks.plugin(known))
         seen = read_board(self._grafana, known.organisation, board.uid)
         self._hands(place, desired).do(Deed(
             Do.BOARD, key=str(theirs.dashboard_id), uid=board.uid, board=board, organisation=known.organisation,
@@ -328,12 +352,11 @@ class GrafanaWorkspace:
         """Hand over the default user's first password, once: it is not kept after this."""
         _, records = self._on_record(place)
         login = next((record.key for (kind, _), record in records.items() if kind is Kind.ACCOUNT), "")
+        if not login:
+            return None
         with self._database.transaction() as connection:
-            password = self._credentials.read_in(connection, place.tenant, PASSWORD)
-            if not login or not password:
-                return None
-            self._credentials.keep(connection, place.tenant, PASSWORD, Secret(""))
-        return login, password
+            password = self._credentials.take_out(connection, place.tenant, PASSWORD)
+        return (login, password) if password else None
 
     def users(self, place: Place) -> Users:
         """Return the tenant's members as users of this Grafana."""
@@ -348,29 +371,11 @@ class GrafanaWorkspace:
             return []
         return self._roster.look_after(self.users(place), self._seat(place), known.organisation)
 
-    def _desired(
-        self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
-    ) -> Desired:
-        desired = self._wishes.of(place, records, plugin=plugin, boards=boards)
-        if desired.owns:
-            with self._database.transaction() as connection:
-                kept = adopted.organisation_name(connection, place.tenant, self._grafana.url)
-            desired = replace(desired, organisation=kept or desired.organisation)
-        return seated(self._roster.on(desired, self._seat(place), self._grafana.access.user))
-
-    def _shared_place(self) -> Known | None:
-        with self._database.transaction() as connection:
-            return store.shared(connection, self._grafana.url)
-
     def _address(self, uid: str, organisation: int) -> str:
         return f"{self._grafana.url}/d/{uid}?orgId={organisation}"
 
     def _on_record(self, place: Place) -> tuple[Known | None, Records]:
-        with self._database.transaction() as connection:
-            known = store.place(connection, self._seat(place))
-            if known is not None and known.url != self._grafana.url:
-                known = None
-            return known, store.records(connection, self._seat(place))
+        return self._looks.on_record(place)
 
     def _hands(self, place: Place, desired: Desired) -> Hands:
         return Hands(
@@ -380,9 +385,3 @@ class GrafanaWorkspace:
 
     def _seat(self, place: Place) -> Seat:
         return Seat(place.tenant, self.tier)
-
-    def _plugin(self, known: Known | None) -> str:
-        """Return the plugin's name for documents; a new Grafana is not asked before there is an organisation."""
-        if known is None or not known.organisation:
-            return POSTGRES
-        return self._grafana.postgres_plugin(known.organisation)

@@ -34,7 +34,10 @@ class WantedMember:
 
 @dataclass(frozen=True, slots=True)
 class JoinedMember:
-    """Somebody who was put into the tenant's organisation. `left_at` is set while leaving is being checked."""
+    """Somebody who was put into the tenant's organisation. `left_at` is set while leaving is being checked.
+
+    The number is 0 for a user that was being made, of whom it is not known whether it is there.
+    """
 
     login: str
     number: int

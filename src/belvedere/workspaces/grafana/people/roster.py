@@ -14,8 +14,9 @@ from belvedere.kernel.errors import Forbidden, NotFound
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana.model import Desired, Seat
 from belvedere.workspaces.grafana.people import store
-from belvedere.workspaces.grafana.people.model import KnownUser, WantedMember, role_of
+from belvedere.workspaces.grafana.people.model import JoinedMember, KnownUser, WantedMember, role_of
 from belvedere.workspaces.grafana.people.users import FORGETS_S, Users, wait_for
+from belvedere.workspaces.grafana.problems import handed_over
 
 OfTenant = Callable[[int], Sequence[Member]]
 """The members of a tenant, by its serial number."""
@@ -40,6 +41,7 @@ class Roster:
         with self._database.transaction() as connection:
             users = store.users(connection, self._url, seat.tenant)
             joined = store.joined(connection, seat)
+            begun = store.half_made(connection, self._url, seat.tenant)
         there = {(one.login, one.number) for one in joined if one.left_at is None}
         wanted = []
         for member in members:
@@ -48,6 +50,9 @@ class Roster:
             wanted.append(WantedMember(
                 login, member.email, member.name, role_of(member.role), number, joined=(login, number) in there,
             ))
+        # Who was being made when a process died, and is no member any more, may be inside.
+        begun = [login for login in begun if login not in {one.login for one in joined}]
+        joined = (*joined, *(JoinedMember(login, 0, "") for login in begun))
         return replace(desired, members=tuple(wanted), joined=joined, administrator=administrator)
 
     def look_after(self, users: Users, seat: Seat, organisation: int) -> list[str]:
@@ -92,10 +97,13 @@ def take_password(users: Users, login: str) -> tuple[str, Secret]:
     """Hand over the first password of a member's user, once.
 
     Raises:
-        NotFound: Belvedere did not make the user, or the password was handed over before.
+        NotFound: Belvedere did not make the user.
+        Conflict: it was handed over before.
     """
     found = users.first_password(login)
-    if found is None:
-        message = "There is no password to hand over: it was handed over before, or the user is not Belvedere's."
-        raise NotFound(message)
-    return found
+    if found is not None:
+        return found
+    if users.is_handed_over(login):
+        raise handed_over()
+    message = "There is no password to hand over: the user is not one that Belvedere made."
+    raise NotFound(message)

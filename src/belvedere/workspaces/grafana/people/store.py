@@ -59,6 +59,15 @@ def homes(connection: Connection, url: str) -> set[int]:
     return {int(row["organisation"]) for row in found}
 
 
+def half_made(connection: Connection, url: str, tenant: int) -> list[str]:
+    """Return the logins of users that a tenant is having made: of these it is not known whether they are there."""
+    found = rows(
+        connection, "SELECT login FROM grafana_user WHERE url = %s AND maker = %s AND number IS NULL ORDER BY login",
+        [url, tenant],
+    )
+    return [row["login"] for row in found]
+
+
 def begin(connection: Connection, url: str, login: str, tenant: int) -> None:
     """Write down that a user is about to be made, and in which tenant."""
     connection.execute(

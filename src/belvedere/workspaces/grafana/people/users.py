@@ -9,11 +9,12 @@ import secrets
 from typing import Final
 
 from belvedere.credentials.service import Credentials
-from belvedere.kernel.db import Database
+from belvedere.kernel.db import Connection, Database
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
+from belvedere.workspaces.grafana.accounts import in_its_way
 from belvedere.workspaces.grafana.answers import Added, Made, Member, Membership, User
 from belvedere.workspaces.grafana.api import Changed, Grafana, Unsure
 from belvedere.workspaces.grafana.model import Seat
@@ -43,20 +44,26 @@ class Users:
             Stuck: a user of that address is another person's, or may have renamed itself to look like this one.
             Later: Grafana is away.
         """
-        user = self._known(member) or self._found(member, organisation) or self._made(member, organisation)
+        known = self._known(member)
+        user, inside = (known, False) if known else self._new(member, organisation)
         failpoint("workspaces.grafana.member-made")
-        self._let_in(user, member.role, organisation)
+        if not inside:
+            # Written down first: who is removed before the next look must be taken out by it.
+            with self._database.transaction() as connection:
+                store.join(connection, self._seat, member.login, user.id, member.role)
+            self._let_in(user, member.role, organisation)
         failpoint("workspaces.grafana.member-let-in")
-        with self._database.transaction() as connection:
-            store.join(connection, self._seat, member.login, user.id, member.role)
         return user.id
 
     def drop(self, login: str, number: int, organisation: int) -> None:
         """Take somebody out of an organisation, and delete the user when it is ours and nobody needs it.
 
         Where another tenant of the same organisation has it as a member it stays in. What Grafana still allows
-        for some seconds is looked after by `look_after`.
+        for some seconds is looked after by `look_after`. Without a number it is one that was being made.
         """
+        number = number or self._half_made(login)
+        if not number:
+            return
         found = self._grafana.ask(requests.user(number), 404)
         with self._database.transaction() as connection:
             shared = store.is_needed_in(connection, self._seat, number, organisation)
@@ -109,6 +116,12 @@ class Users:
             store.hand_over(connection, url, login)
         return user.login, password
 
+    def is_handed_over(self, login: str) -> bool:
+        """Tell whether the first password of a user that Belvedere made was given away."""
+        with self._database.transaction() as connection:
+            known = store.user(connection, self._grafana.url, login)
+        return known is not None and known.made and known.handed_at is not None
+
     # Finding and making
 
     def _known(self, member: WantedMember) -> User | None:
@@ -129,15 +142,16 @@ class Users:
             store.forget(connection, self._grafana.url, member.login)
         return None
 
-    def _found(self, member: WantedMember, organisation: int) -> User | None:
+    def _new(self, member: WantedMember, organisation: int) -> tuple[User, bool]:
+        """Find or make the user, and tell whether it was let in at once, as those that Belvedere made are."""
         user = self._called(member)
         if user is None:
-            return None
+            return self._made(member, organisation), True
         with self._database.transaction() as connection:
             known = store.user(connection, self._grafana.url, member.login)
             owner = store.owner_of(connection, self._grafana.url, user.id)
             maker = known.maker if known and not known.number else 0
-            password = self._credentials.read_in(connection, maker, _sealed(member)) if maker else None
+            password = self._credentials.read_in(connection, maker, _sealed(member.login)) if maker else None
         made = bool(password and not user.is_external and self._grafana.is_login(user.login, password))
         if not made and owner is not None and owner.lower() != member.login:
             raise _another(member, f"it is that of {owner}")
@@ -147,7 +161,7 @@ class Users:
         self._keep(member, user.id, made=made)
         if made:
             self._settle(user, homes, organisation, member.role)
-        return user
+        return user, made
 
     def _must_be_trusted(self, member: WantedMember, homes: set[int], organisation: int) -> None:
         """Refuse a local user that only other tenants know: whoever has one may write any address into it."""
@@ -167,18 +181,23 @@ class Users:
         password = Secret(secrets.token_urlsafe(24))
         with self._database.transaction() as connection:
             # Sealed until the number is known: it proves that a user that a crash left behind is ours.
-            self._credentials.keep(connection, self._seat.tenant, _sealed(member), password)
+            self._credentials.keep(connection, self._seat.tenant, _sealed(member.login), password)
             store.begin(connection, self._grafana.url, member.login, self._seat.tenant)
         failpoint("workspaces.grafana.member-asked")
         request = requests.create_member(member.login, member.email, member.name, password.reveal(), organisation)
-        answer = self._grafana.ask(request, 412)
+        try:
+            answer = self._grafana.ask(request, 412)
+        except Unsure as error:
+            # Made unseen it has an organisation of its own where each user gets one: that is in nobody's way.
+            hindrance = in_its_way(self._grafana, member.email) if self._called(member) is None else None
+            raise hindrance or error from error
         if answer.status not in _OK:
             message = f"{member.login} appeared in Grafana at the same moment. It is looked at again."
             raise Unsure(message, retry_in_s=1.0)
         made = answer.read(Made).id
         failpoint("workspaces.grafana.member-asked-for")
         self._keep(member, made, made=True)
-        user = self._grafana.ask(requests.user(made)).read(User)
+        user = User(made, member.login, member.email)
         homes = self._grafana.ask(requests.user_organisations(made)).read(list[Membership])
         self._settle(user, homes, organisation, member.role)
         return user
@@ -186,8 +205,31 @@ class Users:
     def _keep(self, member: WantedMember, number: int, *, made: bool) -> None:
         with self._database.transaction() as connection:
             store.keep(connection, self._grafana.url, member.login, number, made=made)
-            if self._credentials.read_in(connection, self._seat.tenant, _sealed(member)):
-                self._credentials.keep(connection, self._seat.tenant, _sealed(member), Secret(""))
+            store.join(connection, self._seat, member.login, number, member.role)
+            self._unseal(connection, member.login)
+
+    def _half_made(self, login: str) -> int:
+        """Return the number of a user that was being made when a process died, or 0 when there is none of ours."""
+        found = self._grafana.ask(requests.user_named(login), 404)
+        with self._database.transaction() as connection:
+            password = self._credentials.read_in(connection, self._seat.tenant, _sealed(login))
+        number = 0
+        if found.status in _OK and password:
+            user = found.read(User)
+            ours = not user.is_external and self._grafana.is_login(user.login, password)
+            number = user.id if ours else 0
+        with self._database.transaction() as connection:
+            if number:
+                store.keep(connection, self._grafana.url, login, number, made=True)
+                store.join(connection, self._seat, login, number, "")
+            else:
+                store.forget(connection, self._grafana.url, login)
+            self._unseal(connection, login)
+        return number
+
+    def _unseal(self, connection: Connection, login: str) -> None:
+        if self._credentials.read_in(connection, self._seat.tenant, _sealed(login)):
+            self._credentials.keep(connection, self._seat.tenant, _sealed(login), Secret(""))
 
     # In and out
 
@@ -247,8 +289,8 @@ def _is_ours(known: KnownUser | None, user: User, login: str) -> bool:
     return not user.is_external and user.login.lower() == login
 
 
-def _sealed(member: WantedMember) -> str:
-    return f"_grafana_member_{member.login}"
+def _sealed(login: str) -> str:
+    return f"_grafana_member_{login}"
 
 
 def _another(member: WantedMember, why: str) -> Stuck:

@@ -15,7 +15,7 @@ from belvedere.workspaces.grafana.deeds import Deed
 from belvedere.workspaces.grafana.model import Desired, Kind, Seat, WantedSeat, WantedTeam
 from belvedere.workspaces.grafana.problems import taken
 from belvedere.workspaces.grafana.shared.model import Links
-from belvedere.workspaces.grafana.shared.observe import find_team, see_team
+from belvedere.workspaces.grafana.shared.observe import find_team, see_people
 from belvedere.workspaces.grafana.shared.plan import leavers, wanted_rights
 
 _OK: Final = frozenset({200, 201})
@@ -36,6 +36,7 @@ class SharedHands:
         self._seat = seat
         self._links = links
         self._team = desired.team or _NOBODYS
+        self._seated: dict[str, tuple[int, WantedSeat]] | None = None
 
     def organisation(self) -> None:
         """Make or mark the shared organisation, one job at a time, and write down that the tenant stands in it."""
@@ -99,11 +100,11 @@ class SharedHands:
         """Put the tenant's people into the team, 400 says that somebody is in already, and take others out."""
         team = self._number(Kind.TEAM)
         people = {user for user, _ in self._people(number).values()}
-        for user in people:
+        there = set(see_people(self._grafana, number, team))
+        for user in people - there:
             self._grafana.ask(requests.add_team_member(team, user), 400, organisation=number)
             failpoint("workspaces.grafana.seat-taken")
-        seen = see_team(self._grafana, number, self._team, team)
-        for user in set(seen.people) - people if seen else ():
+        for user in there - people:
             self._grafana.ask(requests.remove_team_member(team, user), 404, organisation=number)
             failpoint("workspaces.grafana.seat-left")
 
@@ -152,7 +153,9 @@ class SharedHands:
             store.drop(connection, self._seat, Kind.TEAM, "main")
 
     def _people(self, number: int) -> dict[str, tuple[int, WantedSeat]]:
-        """Return the users who have a seat, by their logins as they are now."""
+        """Return the users who have a seat, by their logins, read once when all of a plan's people are let in."""
+        if self._seated is not None:
+            return self._seated
         listed = self._grafana.ask(requests.organisation_users(number)).read(list[Member])
         seats = {seat.login.lower(): seat for seat in self._team.seats}
         found = {}
@@ -160,6 +163,7 @@ class SharedHands:
             seat = seats.get(one.login.lower()) or seats.get(one.email.lower())
             if seat is not None:
                 found[one.login] = (one.user_id, seat)
+        self._seated = found
         return found
 
     def _number(self, kind: Kind) -> int:

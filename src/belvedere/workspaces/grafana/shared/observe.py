@@ -12,8 +12,10 @@ from belvedere.workspaces.grafana.problems import taken
 _GONE: Final = 404
 
 
-def see_team(grafana: Grafana, organisation: int, wanted: WantedTeam, number: int) -> SeenTeam | None:
-    """Return the tenant's team with the people in it; `number` is the one on record, or 0.
+def see_team(
+    grafana: Grafana, organisation: int, wanted: WantedTeam, number: int, *, people: bool = True
+) -> SeenTeam | None:
+    """Return the tenant's team, with the people in it unless they are not asked for; `number` is on record, or 0.
 
     Raises:
         Stuck: somebody else made a team of that name.
@@ -21,9 +23,14 @@ def see_team(grafana: Grafana, organisation: int, wanted: WantedTeam, number: in
     found = find_team(grafana, organisation, wanted, number)
     if found is None:
         return None
-    people = grafana.ask(requests.team_members(found.id), organisation=organisation).read(list[TeamMember])
+    return SeenTeam(found.id, found.name, see_people(grafana, organisation, found.id) if people else {})
+
+
+def see_people(grafana: Grafana, organisation: int, team: int) -> dict[int, str]:
+    """Return the numbers and logins of those in a team, without Belvedere's own."""
+    people = grafana.ask(requests.team_members(team), organisation=organisation).read(list[TeamMember])
     own = grafana.access.user.lower()
-    return SeenTeam(found.id, found.name, {one.user_id: one.login for one in people if one.login.lower() != own})
+    return {one.user_id: one.login for one in people if one.login.lower() != own}
 
 
 def find_team(grafana: Grafana, organisation: int, wanted: WantedTeam, number: int) -> Team | None:
