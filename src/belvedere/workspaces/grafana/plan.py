@@ -5,7 +5,6 @@ document that was changed without a new version (an upgrade). What a person chan
 written over: the step only notes it, and somebody chooses.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -32,8 +31,8 @@ from belvedere.workspaces.grafana.narrow.aspects import (
     CAPTURE,
     FOLDER,
     MEMBERS,
-    SEATS,
     TEAM,
+    IsDue,
     board_aspect,
     source_aspect,
 )
@@ -42,10 +41,6 @@ from belvedere.workspaces.grafana.shared.plan import plan_seats, plan_team
 
 BY_HAND: Final = "Leave the dashboard, which was changed by hand,"
 """How a dashboard is told of that waits for a person's choice."""
-
-
-IsDue = Callable[[str], bool]
-"""Whether an aspect was looked at; of others nothing is known, so nothing of them is done."""
 
 
 def plan(
@@ -91,8 +86,7 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
             yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
         yield from _people(desired, observed, records, is_due)
         yield from folder
-        if is_due(SEATS):
-            yield from plan_seats(desired, desired.team, observed)
+        yield from plan_seats(desired, desired.team, observed, is_due)
         yield from _content(desired, observed, records, is_due)
     if desired.stale_keys:
         changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
