@@ -139,7 +139,8 @@ def test_a_tenant_gets_a_team_a_folder_for_it_alone_and_data_sources_at_the_gate
     assert got["rights"] == sorted([(place.name, 1), ("previews", 1)])
     assert got["roles"] == [(f"user_{place.name}", "Viewer")]
     assert got["services"] == ["Viewer"]
-    assert got["links"] == ["previews", f"user_{place.name}"]
+    # Who takes pictures asks as a service account by its token, and as a user through the image renderer.
+    assert got["links"] == ["previews", "previews", f"user_{place.name}"]
     names = [one.database for one in world.stores.of_tenant(place.tenant)]
     assert got["sources"] == [
         (name, "influxdb", "http://127.0.0.1:8051", "",

@@ -5,6 +5,7 @@ from belvedere.workspaces.grafana.deeds import Deed, Do, Steps, step
 from belvedere.workspaces.grafana.model import LOOK, Desired, Observed, Record, Right, WantedSeat, WantedTeam
 from belvedere.workspaces.grafana.narrow.aspects import LINKS, RIGHTS, SEATS, IsDue
 from belvedere.workspaces.grafana.people.model import SeenMember
+from belvedere.workspaces.grafana.shared.model import capture_subjects
 
 _IN, _OUT = "(in the team)", "(not in the team)"
 _WORDS = {1: "look", 2: "edit", 4: "administer"}
@@ -66,7 +67,7 @@ def _links(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
     there = {seat.login: find(seat, observed) for seat in team.seats}
     service = observed.services.get(desired.capture)
     subjects = {f"user:{seen.id}" for seen in there.values() if seen is not None}
-    subjects |= {f"service-account:{service.id}"} if service else set()
+    subjects |= capture_subjects(service.id) if service else set()
     left = leavers(desired) & observed.links
     if service is None or None in there.values() or left or not subjects <= observed.links:
         blind, sees = "(sees nothing)", "(sees the tenant's rows)"
