@@ -45,7 +45,7 @@ def place(world: World) -> Iterator[Place]:
 def theirs(world: World, place: Place, role: str = "Admin") -> tuple[int, Secret]:
     """Make an organisation of the tenant's own, with a key, as its administrator would."""
     number = world.ask(requests.create_organisation(f"own of {place.name} {role}"))["orgId"]
-    account = world.ask(requests.create_service_account(f"key-{role}", role), organisation=number)["id"]
+    account = world.ask(requests.create_service_account(f"key-{number}-{role}", role), organisation=number)["id"]
     key = world.ask(requests.create_token(account, f"key-{role}", 3600), organisation=number)["key"]
     return number, Secret(key)
 
@@ -84,7 +84,7 @@ def test_address_and_key_among_the_credentials_are_enough(world, place):
     assert world.ask(requests.search(), organisation=number) == []
     assert world.ask(requests.sources(), organisation=number) == []
     left = world.ask(requests.service_accounts(), organisation=number)["serviceAccounts"]
-    assert [one["name"] for one in left] == ["key-Admin"]
+    assert [one["name"] for one in left] == [f"key-{number}-Admin"]
     world.ask(requests.delete_organisation(number))
 
 
