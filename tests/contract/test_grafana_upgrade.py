@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.contract import test_grafana_server as servers
+from tests.contract.test_grafana_adoption import adoption_of
 
 from belvedere.identity.members.model import Role
 from belvedere.kernel.actor import SYSTEM
@@ -132,6 +133,9 @@ def test_a_backup_from_before_the_upgrade_converges_and_nobody_gets_anothers_pla
     world.delete(gone)
     late = [ready(world), ready(world, team=True)]
     numbers = {place.tenant: stands(world, place)["organisation"] for place in (early, *late)}
+    olga = f"olga-{late[0].name}@example.org"
+    world.workspaces.take_password(SYSTEM, late[0].tenant)
+    world.people.take_password(SYSTEM, late[0].tenant, olga)
     server.stop()
     shutil.rmtree(server.folder)
     shutil.copytree(tmp_path / "backup", server.folder)
@@ -145,6 +149,14 @@ def test_a_backup_from_before_the_upgrade_converges_and_nobody_gets_anothers_pla
         assert {one["title"].partition(" · ")[0] for one in found["boards"]} == {"Timing: p", "Area"}
     assert stands(world, early)["organisation"] == numbers[early.tenant]
     assert steps(world, [early, *late]) == []
-    # The tenant that was deleted meanwhile stands again, as the backup says. Nothing of ours knows it any more.
+    # Users that were made again have passwords that nobody was told.
+    for login, password in (
+        world.workspaces.take_password(SYSTEM, late[0].tenant),
+        world.people.take_password(SYSTEM, late[0].tenant, olga),
+    ):
+        assert world.grafana.grafana.is_login(login, password)
+    # The tenant that was deleted meanwhile stands again, as the backup says: listed, and nobody's.
     left = world.ask(requests.organisation_named(f"Tenant {gone.tenant} - {gone.name}"))["id"]
     assert left not in {stands(world, place)["organisation"] for place in (early, *late)}
+    listed = adoption_of(world, world.organisation()).look(SYSTEM)
+    assert gone.name in str(listed)
