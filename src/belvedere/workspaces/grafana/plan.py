@@ -56,8 +56,19 @@ def plan(
         due: the aspects that were looked at; None when all were.
     """
     is_due = (lambda _aspect: True) if due is None else due.__contains__
-    steps = _placed(observed, _steps(desired, observed, records, known, is_due))
+    steps = _placed(observed, _steps(desired, observed, _of_this_place(records, observed, known), known, is_due))
     return Plan(desired.subject, steps, partial=_is_partial(observed))
+
+
+def _of_this_place(records: Records, observed: Observed, known: Known | None) -> Records:
+    """Leave out dashboards that people had made theirs in another organisation, where none came along: ours is made."""
+    here = observed.organisation
+    if here is not None and known is not None and known.organisation == here.id:
+        return records
+    return {
+        key: one for key, one in records.items()
+        if one.state is not RecordState.DETACHED or one.uid in observed.boards
+    }
 
 
 def _is_partial(observed: Observed) -> bool:
@@ -100,8 +111,7 @@ def _content(desired: Desired, observed: Observed, records: Records, is_due: IsD
             yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
     for board in desired.boards:
         if is_due(board_aspect(board)):
-            # What people had made theirs is gone with the organisation: then ours is made.
-            record = records.get((Kind.BOARD, str(board.dashboard_id))) if observed.organisation else None
+            record = records.get((Kind.BOARD, str(board.dashboard_id)))
             yield from plan_board(board, observed.boards.get(board.uid), record, desired.folder_uid)
 
 
