@@ -157,7 +157,8 @@ def test_a_link_in_a_message_leads_to_where_the_dashboard_is_by_then(world: Worl
         world.until(lambda: services.queue.overview(SYSTEM).runners, "the runner is there")
         assert belvedere("tenant", "move", "alice", "--tier", "team", "--wait", "60")[0] == 0
         assert world.organisation != before
-        assert led() == f"{world.environment['GRAFANA_BASE_URL']}/d/{uid}?orgId={world.organisation}"
+        there = f"{world.environment['GRAFANA_BASE_URL']}/d/{uid}?orgId={world.organisation}"
+        world.until(lambda: led() == there, "the link leads there, a job after the move")
         assert belvedere("tenant", "move", "alice", "--tier", "viewer", "--wait", "60")[0] == 0
     assert led() == f"/tenants/alice/dashboards/{world.dashboard}"
     assert stranger.get(led()).headers["Location"].startswith("/sign-in"), "the page asks who looks"

@@ -13,7 +13,7 @@ import pytest
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.passes import Mode
 from belvedere.workspaces.grafana.testing_old import OldTwinGrafana
@@ -68,6 +68,26 @@ def test_an_organisation_that_was_deleted_with_its_account_for_previews_is_made_
     assert made is not None
     world.workspaces.end_pass(made)
     world.delete(place)
+
+
+def test_a_token_tells_its_organisation_and_its_end(world: World) -> None:
+    place, other = ready(world), ready(world)
+    made = world.workspaces.capture_pass(place.tenant, for_s=60)
+    assert made is not None
+    token = Access(world.eye.access.url, token=made.token)
+    stranger = Grafana(token, transport=world.eye._transport)
+    assert stranger.verify(made.organisation)
+    if stranger.version() < (10,):
+        with pytest.raises(Stuck, match="instead of"):
+            stranger.verify(number(world, other))
+    else:
+        assert not stranger.verify(number(world, other))
+    world.workspaces.end_pass(made)
+    with pytest.raises(Stuck, match="does not know"):
+        Grafana(token, transport=world.eye._transport, pause=lambda _s: None).ask(
+            requests.search(), organisation=made.organisation)
+    for one in (place, other):
+        world.delete(one)
 
 
 def test_public_pages_are_not_used_where_they_are_only_tried_out(database: Database, tmp_path: Path) -> None:

@@ -90,12 +90,12 @@ def team_of(world: World, place: Place) -> dict[str, Any]:
 
 
 def folder_of(world: World, place: Place) -> str:
-    uid = world.team._desired(place, {}).folder_uid
+    uid = world.team._looks.desired(place, {}).folder_uid
     return str(world.ask(requests.folder(uid), organisation=world.organisation())["uid"])
 
 
 def services_of(world: World, place: Place) -> list[dict[str, Any]]:
-    name = world.team._desired(place, {}).capture
+    name = world.team._looks.desired(place, {}).capture
     listed = world.ask(requests.service_accounts(name), organisation=world.organisation())["serviceAccounts"]
     return [one for one in listed if one["name"] == name]
 
@@ -139,7 +139,8 @@ def test_a_tenant_gets_a_team_a_folder_for_it_alone_and_data_sources_at_the_gate
     assert got["rights"] == sorted([(place.name, 1), ("previews", 1)])
     assert got["roles"] == [(f"user_{place.name}", "Viewer")]
     assert got["services"] == ["Viewer"]
-    assert got["links"] == ["previews", f"user_{place.name}"]
+    # Who takes pictures asks as a service account by its token, and as a user through the image renderer.
+    assert got["links"] == ["previews", "previews", f"user_{place.name}"]
     names = [one.database for one in world.stores.of_tenant(place.tenant)]
     assert got["sources"] == [
         (name, "influxdb", "http://127.0.0.1:8051", "",
@@ -268,7 +269,7 @@ def test_somebody_elses_team_of_the_tenants_name_gets_nothing(world, place):
     with pytest.raises(Stuck, match="another team named"):
         world.workspaces.provision(other.tenant)
     assert "not found" in str(
-        world.ask(requests.folder(world.team._desired(other, {}).folder_uid), 404, organisation=org)).lower()
+        world.ask(requests.folder(world.team._looks.desired(other, {}).folder_uid), 404, organisation=org)).lower()
     world.delete(other)
     assert team_of(world, other)["email"] == "them@example.org"
 

@@ -131,9 +131,50 @@ def test_a_viewer_of_one_team_sees_the_own_rows_and_no_row_folder_or_dashboard_o
 def test_who_leaves_the_tenant_sees_nothing_from_the_next_query_on(teams):
     serial = teams.services.tenants.get(SYSTEM, "alice").serial
     subjects = teams.services.identities.of_tenant(SYSTEM, serial)
-    user = next(one.subject for one in subjects if one.subject.startswith("user:"))
+    user = next(one.subject for one in subjects if one.subject.startswith("user:") and one.member != "previews")
     teams.services.identities.unlink(SYSTEM, user, serial)
     assert "You have no tenant here" in teams.query("alice", source(teams, "alice"), QUERY)
     assert user in str(teams.services.workspaces.plan(SYSTEM, serial).steps)
     teams.services.workspaces.provision(serial)
     assert "SECRET OF alice" in teams.query("alice", source(teams, "alice"), QUERY)
+
+
+def refused(teams: Teams, subject: str) -> int:
+    found = teams.services.history.search(SYSTEM, limit=500).items
+    return sum(one.verb == "gateway.query" and one.actor == f"Grafana {subject}" for one in found)
+
+
+def test_the_image_renderer_sees_the_tenants_rows_although_grafana_calls_it_a_user(teams):
+    teams.people["admin"] = ("admin", "admin")
+    if not teams.call("GET", "/api/frontend/settings", "admin").json()["rendererAvailable"]:
+        pytest.skip("the Grafana for tests has no image renderer")
+    serial = teams.services.tenants.get(SYSTEM, "alice").serial
+    asked = {"refId": "A", "datasource": {"type": "influxdb", "uid": source(teams, "alice")}, "rawQuery": True,
+             "query": QUERY, "resultFormat": "table"}
+    panel = {"id": 1, "type": "table", "title": "Notes", "gridPos": {"x": 0, "y": 0, "w": 24, "h": 8},
+             "datasource": asked["datasource"], "targets": [asked]}
+    board = {"uid": "rendered", "title": "Rendered", "schemaVersion": 39, "panels": [panel]}
+    teams.call("POST", "/api/dashboards/db", "admin", json={"dashboard": board}).raise_for_status()
+
+    def rendered() -> None:
+        made = teams.services.workspaces.capture_pass(serial, for_s=90)
+        assert made is not None
+        answer = teams.http.get(
+            f"/render/d/rendered?orgId={teams.organisation}&kiosk&theme=light&width=640&height=360&timeout=40",
+            headers={"Authorization": f"Bearer {made.token.reveal()}"})
+        teams.services.workspaces.end_pass(made)
+        assert answer.headers["Content-Type"] == "image/png"
+
+    [user] = [
+        one.subject for one in teams.services.identities.of_tenant(SYSTEM, serial)
+        if one.member == "previews" and one.subject.startswith("user:")
+    ]
+    rendered()
+    assert refused(teams, user) == 0
+    teams.services.identities.unlink(SYSTEM, user, serial)
+    rendered()
+    assert refused(teams, user) == 1, "so it was asked as that user"
+    teams.services.workspaces.look_again(serial)
+    teams.services.workspaces.provision(serial)
+    rendered()
+    assert refused(teams, user) == 1

@@ -94,5 +94,8 @@ class Repairs:
         self._tenants.log.begin(place.tenant, ROOM, plan)
         done += [step.key for step in plan.steps]
         if plan:
-            with self._history.action(SYSTEM, "workspace.open", place.name, tenant=place.tenant, kind=workspace.kind):
+            kept = {"kept": ", ".join(plan.kept)} if plan.kept else {}
+            with self._history.action(
+                SYSTEM, "workspace.open", place.name, tenant=place.tenant, kind=workspace.kind, **kept
+            ):
                 self.apply(workspace, place, plan)

@@ -63,6 +63,15 @@ def test_a_service_account_of_a_tenant_sees_that_tenant(fresh):
     assert fresh.ask("user:77", NOTES).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["X-Id-Token", "Authorization", "X-JWT-Assertion"])
+def test_a_token_of_a_persons_own_sign_on_tells_nobody_who_asks(rig, name):
+    """Whoever has one may send it through Grafana's proxy; it names its owner, not the one who asks."""
+    headers = {"X-Belvedere-Gateway": SECRET, name: f"Bearer {rig.mint.token(ALICE)}"}
+    answer = rig.send("POST", "/query", {"db": "QOR"}, {"q": NOTES}, headers)
+    assert (answer.status_code, "does not say who asks" in rig.problem(answer)) == (401, True)
+    assert rig.values(BOB, NOTES, headers={name: rig.mint.token(ALICE)}) == [["SECRET OF bob"]]
+
+
 def test_a_request_that_is_not_grafanas_is_refused(rig):
     for secret in ("", "wrong", SECRET + " ", SECRET[:-1], f"{SECRET}, {SECRET}"):
         answer = rig.send("POST", "/query", {"db": "QOR"}, {"q": NOTES},

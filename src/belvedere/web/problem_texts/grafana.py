@@ -54,7 +54,7 @@ GRAFANA: Final = {
         "Its address or key among the tenant's credentials is missing, wrong, or allows too little.",
         "Nothing was written there. What stood elsewhere still stands.",
         "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is "
-        "Admin of one organisation.",
+        "Admin of one organisation. Or GRAFANA_USER and GRAFANA_PASSWORD of a server administrator.",
     ),
     "grafana-taken": Problem(
         "Grafana has something of that name already",

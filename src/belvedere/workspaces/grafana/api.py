@@ -25,6 +25,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import home, requests
 from belvedere.workspaces.grafana.answers import Health, Organisation
 from belvedere.workspaces.grafana.document import POSTGRES, POSTGRES_BEFORE_10
+from belvedere.workspaces.grafana.problems import shown_address
 from belvedere.workspaces.grafana.requests import Request
 from belvedere.workspaces.grafana.session import Session
 
@@ -361,6 +362,8 @@ class Grafana:
             said = Answer(response.status_code, msgspec.json.decode(response.content)).message
         except (msgspec.DecodeError, UnicodeDecodeError):
             said = ""
+        if said == "invalid API key":  # 9.3.2 says so with 500; later ones with 401
+            self._lock_out()
         detail = f"Grafana is troubled: {response.status_code} {self._redact.text(said)}".rstrip() + "."
         raise (GrafanaAway if request.method == "GET" else Unsure)(detail, retry_in_s=seconds)
 
@@ -374,19 +377,13 @@ class Grafana:
         raise Stuck(message, code="grafana-login", hint=hint)
 
     def _not_grafana(self, message: str) -> NoReturn:
-        hint = f"Check the address {_shown(self.url)}: scheme, port and path must be those that people use."
+        hint = f"Check the address {shown_address(self.url)}: scheme, port and path must be those that people use."
         raise Stuck(message, code="grafana-address", hint=hint) from None
 
 
 def _basic(login: str, password: Secret) -> dict[str, str]:
     pair = f"{login}:{password.reveal()}".encode()
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-
-
-def _shown(url: str) -> str:
-    """Return an address without what somebody may have written in front of the host."""
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}{found}{rest.rpartition('@')[2]}"
 
 
 def _explain_certificate(error: Exception) -> None:

@@ -51,7 +51,7 @@ def find_organisation(grafana: Grafana, desired: Desired, place: Known | None) -
     if desired.number:
         return _organisation(grafana, requests.organisation(desired.number)), ""
     if not desired.owns and not desired.shared:
-        return _given(grafana), ""
+        return _given(grafana, place), ""
     known = place if place is not None and place.url == grafana.url else None
     if known is not None and known.organisation:
         seen = _from_inside(grafana, known.organisation)
@@ -164,11 +164,27 @@ def _from_inside(grafana: Grafana, number: int) -> SeenOrganisation | None:
     return SeenOrganisation(found.id, found.name, found.address.address1)
 
 
-def _given(grafana: Grafana) -> SeenOrganisation | None:
-    """Ask a login or a token that belongs to one organisation which one that is."""
-    request = requests.Request("GET", "/api/org")
-    found = grafana.ask(request).read(Organisation)
+def _given(grafana: Grafana, place: Known | None) -> SeenOrganisation | None:
+    """Ask a login or a token which organisation it belongs to.
+
+    A person's login has a current one, which moves with every link that the person follows: once the tenant stands in
+    one, it is that.
+    """
+    found = given_organisation(grafana, place)
     return SeenOrganisation(found.id, found.name, found.address.address1)
+
+
+def given_organisation(grafana: Grafana, place: Known | None) -> Organisation:
+    """Return the organisation of a token, or the one on record of a login; its current one where none is, or is left.
+
+    Raises:
+        Stuck: the login or the token is not known.
+    """
+    if grafana.access.user and place is not None and place.organisation and place.url == grafana.url:
+        known = grafana.look_in(place.organisation)
+        if known is not None:
+            return known
+    return grafana.ask(requests.Request("GET", "/api/org")).read(Organisation)
 
 
 def _wanted_uids(desired: Desired, records: Records) -> set[str]:

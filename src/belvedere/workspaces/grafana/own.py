@@ -14,9 +14,9 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
-from belvedere.workspaces.grafana.answers import Organisation
 from belvedere.workspaces.grafana.api import Access
 from belvedere.workspaces.grafana.narrow.looks import Look
+from belvedere.workspaces.grafana.observe import given_organisation
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 from belvedere.workspaces.port import Place
 from belvedere.workspaces.tiers import Tier
@@ -29,12 +29,12 @@ _NAMES: Final = (_URL, _KEY, _USER, _PASSWORD)
 _REFUSED: Final = 403
 _HINT: Final = (
     "Set GRAFANA_URL and GRAFANA_API_KEY among the tenant's credentials: the key of a service account that is Admin of "
-    "its organisation."
+    "its organisation. Or GRAFANA_USER and GRAFANA_PASSWORD of a server administrator."
 )
 _SAYS: Final = {
-    "grafana-login": "The tenant's own Grafana does not know the key among the tenant's credentials.",
-    "grafana-rights": "The key among the tenant's credentials may not make data sources: it must be Admin of its "
-    "organisation.",
+    "grafana-login": "The tenant's own Grafana does not know the key, or the login, among the tenant's credentials.",
+    "grafana-rights": "The key or login among the tenant's credentials may not make data sources: it must be Admin of "
+    "its organisation.",
     "grafana-address": "What answers at the tenant's GRAFANA_URL is not Grafana, or it has another address.",
 }
 
@@ -52,14 +52,23 @@ class OwnWorkspace(GrafanaWorkspace):
         try:
             if wanted:
                 self._check(place)
-            return super().look(place, wanted=wanted)
+            seen = super().look(place, wanted=wanted)
         except Stuck as error:
             if error.problem in _SAYS:
                 raise _unusable(_SAYS[error.problem]) from error
             raise
+        return replace(seen, plan=replace(seen.plan, kept=(*seen.plan.kept, *self._left(place)))) if wanted else seen
+
+    def _left(self, place: Place) -> tuple[str, ...]:
+        """Name the Grafana that the tenant had before, while its place is still to be made in this one."""
+        with self._database.transaction() as connection:
+            known = store.place(connection, self._seat(place))
+        if known is None or known.url == self.grafana.url:
+            return ()
+        return (f"what stands in {known.url}, which is not the tenant's Grafana any more",)
 
     def _check(self, place: Place) -> None:
-        organisation = self.grafana.ask(requests.Request("GET", "/api/org")).read(Organisation)
+        organisation = given_organisation(self.grafana, self._looks.on_record(place)[0])
         # Only administrators of the organisation may see its service accounts, and only they make data sources.
         seen = self.grafana.ask(requests.service_accounts("belvedere"), _REFUSED, organisation=organisation.id)
         if seen.status == _REFUSED:

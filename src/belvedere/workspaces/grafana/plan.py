@@ -5,7 +5,6 @@ document that was changed without a new version (an upgrade). What a person chan
 written over: the step only notes it, and somebody chooses.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -32,8 +31,8 @@ from belvedere.workspaces.grafana.narrow.aspects import (
     CAPTURE,
     FOLDER,
     MEMBERS,
-    SEATS,
     TEAM,
+    IsDue,
     board_aspect,
     source_aspect,
 )
@@ -42,10 +41,6 @@ from belvedere.workspaces.grafana.shared.plan import plan_seats, plan_team
 
 BY_HAND: Final = "Leave the dashboard, which was changed by hand,"
 """How a dashboard is told of that waits for a person's choice."""
-
-
-IsDue = Callable[[str], bool]
-"""Whether an aspect was looked at; of others nothing is known, so nothing of them is done."""
 
 
 def plan(
@@ -61,8 +56,19 @@ def plan(
         due: the aspects that were looked at; None when all were.
     """
     is_due = (lambda _aspect: True) if due is None else due.__contains__
-    steps = _placed(observed, _steps(desired, observed, records, known, is_due))
+    steps = _placed(observed, _steps(desired, observed, _of_this_place(records, observed, known), known, is_due))
     return Plan(desired.subject, steps, partial=_is_partial(observed))
+
+
+def _of_this_place(records: Records, observed: Observed, known: Known | None) -> Records:
+    """Leave out dashboards that people had made theirs in another organisation, where none came along: ours is made."""
+    here = observed.organisation
+    if here is not None and known is not None and known.organisation == here.id:
+        return records
+    return {
+        key: one for key, one in records.items()
+        if one.state is not RecordState.DETACHED or one.uid in observed.boards
+    }
 
 
 def _is_partial(observed: Observed) -> bool:
@@ -91,8 +97,7 @@ def _steps(desired: Desired, observed: Observed, records: Records, known: Known 
             yield from plan_team(desired.team, observed, records.get((Kind.TEAM, "main")))
         yield from _people(desired, observed, records, is_due)
         yield from folder
-        if is_due(SEATS):
-            yield from plan_seats(desired, desired.team, observed)
+        yield from plan_seats(desired, desired.team, observed, is_due)
         yield from _content(desired, observed, records, is_due)
     if desired.stale_keys:
         changes = tuple(Change(key, "", "the data source's uid") for key in desired.stale_keys)
@@ -106,8 +111,7 @@ def _content(desired: Desired, observed: Observed, records: Records, is_due: IsD
             yield from _source(source, observed.sources.get(source.uid), records.get((Kind.SOURCE, source.key)))
     for board in desired.boards:
         if is_due(board_aspect(board)):
-            # What people had made theirs is gone with the organisation: then ours is made.
-            record = records.get((Kind.BOARD, str(board.dashboard_id))) if observed.organisation else None
+            record = records.get((Kind.BOARD, str(board.dashboard_id)))
             yield from plan_board(board, observed.boards.get(board.uid), record, desired.folder_uid)
 
 

@@ -15,3 +15,9 @@ def handed_over() -> Conflict:
     message = "The first password was handed over before, and is kept nowhere."
     hint = "Who lost it gets another one from an administrator of Grafana."
     return Conflict(message, hint=hint, code="handed-over")
+
+
+def shown_address(url: str) -> str:
+    """Return an address without what somebody may have written in front of the host."""
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}{found}{rest.rpartition('@')[2]}"

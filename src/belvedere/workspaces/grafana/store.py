@@ -124,8 +124,7 @@ def place(connection: Connection, seat: Seat) -> Known | None:
 def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
     """Write down that an organisation of this name is about to be made. What was known of another one is dropped.
 
-    But for the default user where the Grafana is the same: users outlive organisations. And but for what was written
-    as a dashboard; one that people had made theirs went with the organisation, so that ours is made again.
+    But for dashboards, and for the default user where the Grafana is the same: users outlive organisations.
     """
     narrow.forget(connection, seat)
     connection.execute(
@@ -133,9 +132,6 @@ def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
         "OR NOT EXISTS (SELECT FROM grafana_workspace w WHERE w.tenant_id = o.tenant_id AND w.tier = o.tier "
         "AND w.url = %s))",
         [*seat, url],
-    )
-    connection.execute(
-        "UPDATE grafana_object SET state = 'ours' WHERE tenant_id = %s AND tier = %s AND state = 'detached'", [*seat]
     )
     connection.execute(
         "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, asked_at) "
@@ -148,8 +144,21 @@ def ask_for(connection: Connection, seat: Seat, url: str, name: str) -> None:
 
 
 def found(connection: Connection, seat: Seat, url: str, name: str, organisation: int) -> None:
-    """Write down which organisation is the tenant's."""
+    """Write down which organisation is the tenant's.
+
+    In another one than before, what people had made theirs is not there, and counts as ours again; in another Grafana
+    nothing is there but what is made now.
+    """
     narrow.forget_elsewhere(connection, seat, url, organisation)
+    connection.execute(
+        "DELETE FROM grafana_object o USING grafana_workspace w WHERE (o.tenant_id, o.tier) = (w.tenant_id, w.tier) "
+        "AND w.tenant_id = %s AND w.tier = %s AND w.url <> %s AND o.kind <> 'board'", [*seat, url],
+    )
+    connection.execute(
+        "UPDATE grafana_object o SET state = 'ours' FROM grafana_workspace w WHERE w.tenant_id = %s AND w.tier = %s "
+        "AND (o.tenant_id, o.tier) = (w.tenant_id, w.tier) AND o.state = 'detached' "
+        "AND (w.url, w.organisation) IS DISTINCT FROM (%s, %s)", [*seat, url, organisation],
+    )
     connection.execute(
         "INSERT INTO grafana_workspace (tenant_id, tier, url, organisation_name, organisation) "
         "SELECT serial, %(tier)s, %(url)s, %(name)s, %(number)s FROM tenant WHERE serial = %(tenant)s "

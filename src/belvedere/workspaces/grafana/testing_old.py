@@ -3,7 +3,7 @@
 What is not here: all that is the same (`testing.py`).
 """
 
-from typing import Final
+from typing import Any, Final
 
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.grafana.testing_content import Json, Refused, Reply, TwinCall
@@ -15,8 +15,9 @@ class OldTwinGrafana(TwinGrafana):
     """Version 9.3.2.
 
     A service account's name is known in all organisations at once, also after its organisation is gone; the
-    PostgreSQL plugin has its old name and no other; a session's cookie is not changed on demand; public dashboards are
-    off unless a toggle says otherwise.
+    PostgreSQL plugin has its old name and no other; a session's cookie is not changed on demand; a token's call goes to
+    the token's organisation whatever the header says, and an ended token is an error of the server; public dashboards
+    are off unless a toggle says otherwise.
     """
 
     public_dashboards = False
@@ -51,6 +52,14 @@ class OldTwinGrafana(TwinGrafana):
         except Refused as refused:
             _, body = refused.reply
             raise Refused(409, body["message"]) from refused
+
+    def _token_call(self, key: str, header: str, query: dict[str, str], body: Any) -> TwinCall:  # noqa: ANN401
+        del header
+        try:
+            return super()._token_call(key, "", query, body)
+        except Refused as refused:
+            message = "invalid API key"
+            raise Refused(500, message) from refused
 
     def _keep_source(self, call: TwinCall, body: Json, there: Json, version: int) -> Json:
         made = super()._keep_source(call, body, there, version)

@@ -6,10 +6,20 @@ What is not here: reading Grafana (`observe.py`), and what differs (`../plan.py`
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from belvedere.workspaces.grafana.model import Desired, Kind, Record, Records, RecordState, WantedBoard, WantedSource
+from belvedere.workspaces.grafana.model import (
+    LOOK,
+    Desired,
+    Kind,
+    Record,
+    Records,
+    RecordState,
+    WantedBoard,
+    WantedSource,
+)
+from belvedere.workspaces.grafana.shared.model import capture_subjects
 
 ACCESS: Final = "access"
 """By which address and login Grafana is reached: by another one, everything is looked at."""
@@ -21,7 +31,16 @@ ACCOUNT: Final = "account"
 MEMBERS: Final = "members"
 TEAM: Final = "team"
 SEATS: Final = "seats"
-"""Who is in the team, what its folder allows to whom, and whom the gateway lets see its rows."""
+"""Who is in the team."""
+
+RIGHTS: Final = "rights"
+"""What the team's folder allows to whom."""
+
+LINKS: Final = "links"
+"""Whom the gateway lets see the tenant's rows."""
+
+IsDue = Callable[[str], bool]
+"""Whether an aspect was looked at; of others nothing is known, so nothing of them is done."""
 
 _LENGTH: Final = 32
 
@@ -63,9 +82,7 @@ def due(
         return None
     found = {name for name, digest in wanted.items() if applied.get(name) != digest}
     found |= set(_open(desired, records, links))
-    if desired.team is not None and found & {TEAM, CAPTURE, ACCOUNT, MEMBERS}:
-        # Whom the folder lets in is said by numbers that these bring.
-        found.add(SEATS)
+    found |= {one for one in _drawn(desired, found) if one in wanted}
     return frozenset(found - set(_left_alone(desired, records)))
 
 
@@ -82,9 +99,13 @@ def _aspects(desired: Desired, access: str) -> Iterator[tuple[str, Any]]:
         members = sorted((one.login, one.email, one.role) for one in desired.members)
         yield MEMBERS, (members, desired.administrator)
     if desired.team is not None:
+        seats = sorted(desired.team.seats, key=lambda one: one.login)
         yield TEAM, (desired.team.name, desired.team.mark)
-        seats = sorted((one.login, one.member, one.permission) for one in desired.team.seats)
-        yield SEATS, (seats, desired.linked, desired.capture, desired.folder_uid)
+        yield SEATS, [one.login for one in seats]
+        more = [(one.login, one.permission) for one in seats if one.permission != LOOK]
+        yield RIGHTS, (more, desired.capture, desired.folder_uid)
+        if desired.linked:
+            yield LINKS, ([(one.login, one.member) for one in seats], desired.capture)
     for source in desired.sources:
         yield source_aspect(source), (
             source.uid, source.name, source.url, source.user, source.through, source.json_data(),
@@ -106,17 +127,39 @@ def _open(desired: Desired, records: Records, links: frozenset[str]) -> Iterator
     for board in desired.boards:
         if _is_open(board, records.get((Kind.BOARD, str(board.dashboard_id)))):
             yield board_aspect(board)
-    # What a folder allows is said by the team where there is one, and its record says nothing then.
-    made = ((CAPTURE, Kind.CAPTURE), (FOLDER, Kind.FOLDER) if desired.team is None else (TEAM, Kind.TEAM))
-    yield from (aspect for aspect, kind in made if (kind, "main") not in records)
     ours = {desired.administrator} - {""}
     if any(not one.joined and not one.is_called(*ours) for one in desired.members):
         yield MEMBERS
+    yield from _lost(desired, records, links)
+
+
+def _lost(desired: Desired, records: Records, links: frozenset[str]) -> Iterator[str]:
+    """Yield what our records say nothing of, and whom the gateway does not let see the tenant's rows any more."""
     service = records.get((Kind.CAPTURE, "main"))
-    subjects = {f"user:{one.number}" for one in desired.members if one.joined}
-    subjects |= {f"service-account:{service.number}"} if service else set()
-    if desired.linked and not subjects <= links:
-        yield SEATS
+    if service is None:
+        yield CAPTURE
+    # What a folder allows is said by the team where there is one, and its record says nothing then.
+    if desired.team is None and (Kind.FOLDER, "main") not in records:
+        yield FOLDER
+    if desired.team is not None and (Kind.TEAM, "main") not in records:
+        yield from (TEAM, SEATS, RIGHTS)
+    if desired.linked:
+        if not {f"user:{one.number}" for one in desired.members if one.joined} <= links:
+            yield LINKS
+        if service is None or not capture_subjects(service.number) <= links:
+            yield from (LINKS, RIGHTS)
+
+
+def _drawn(desired: Desired, found: set[str]) -> Iterator[str]:
+    """Yield the aspects of a team that have to be looked at because others are: those bring the numbers of users."""
+    if desired.team is None:
+        return
+    if found & {MEMBERS, ACCOUNT}:
+        yield from (SEATS, LINKS)
+    account = desired.account.login if desired.account else ""
+    more = {one.login == account for one in desired.team.seats if one.permission != LOOK}
+    if CAPTURE in found or (MEMBERS in found and False in more) or (ACCOUNT in found and True in more):
+        yield from (RIGHTS, LINKS)
 
 
 def _is_open(board: WantedBoard, record: Record | None) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from belvedere.kernel.db import Database
+from belvedere.kernel.db import Connection, Database
 from belvedere.kernel.errors import Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan
@@ -72,10 +72,7 @@ class Looks:
             GrafanaAway: it does not answer.
             Stuck: an organisation of that name is not ours, or Grafana refuses.
         """
-        seat = Seat(place.tenant, self._tier)
-        with self._database.transaction() as connection:
-            applied = narrow.applied(connection, seat)
-        known, records = self.on_record(place)
+        known, records, applied = self._written_down(place)
         if not wanted and known is None:
             return Look(Plan(place.name))
         desired = self.desired(place, records, plugin=self.plugin(known))
@@ -99,9 +96,7 @@ class Looks:
             Unexpected: something is not as it was left, so everything has to be looked at.
             NotInOrganisation, Stuck: Grafana refuses; everything has to be looked at to say why.
         """
-        with self._database.transaction() as connection:
-            applied = narrow.applied(connection, Seat(place.tenant, self._tier))
-        known, records = self.on_record(place)
+        known, records, applied = self._written_down(place)
         if applied.whole_due or known is None or not known.organisation:
             return None
         desired = self.desired(place, records, plugin=self.plugin(known))
@@ -154,12 +149,8 @@ class Looks:
 
     def on_record(self, place: Place) -> tuple[Known | None, Records]:
         """Return what is written down about the tenant's organisation in this Grafana, and about what was made."""
-        seat = Seat(place.tenant, self._tier)
         with self._database.transaction() as connection:
-            known = store.place(connection, seat)
-            if known is not None and known.url != self._grafana.url:
-                known = None
-            return known, store.records(connection, seat)
+            return self._on_record(connection, Seat(place.tenant, self._tier))
 
     def shared_place(self) -> Known | None:
         """Return what is written down about the organisation that tenants share."""
@@ -180,6 +171,19 @@ class Looks:
                 kept = adopted.organisation_name(connection, place.tenant, self._grafana.url)
             desired = replace(desired, organisation=kept or desired.organisation)
         return seated(self._roster.on(desired, Seat(place.tenant, self._tier), self._grafana.access.user))
+
+    def _written_down(self, place: Place) -> tuple[Known | None, Records, Applied]:
+        """Return what is on record, and what was applied, as of one moment before anything else is read."""
+        seat = Seat(place.tenant, self._tier)
+        with self._database.transaction() as connection:
+            applied = narrow.applied(connection, seat)
+            return (*self._on_record(connection, seat), applied)
+
+    def _on_record(self, connection: Connection, seat: Seat) -> tuple[Known | None, Records]:
+        known = store.place(connection, seat)
+        if known is not None and known.url != self._grafana.url:
+            known = None
+        return known, store.records(connection, seat)
 
     def _subjects(self, place: Place) -> frozenset[str]:
         return self._links.subjects(place.tenant) if self._links is not None else frozenset()

@@ -27,7 +27,9 @@ from belvedere.workspaces.grafana.narrow.aspects import (
     ACCOUNT,
     CAPTURE,
     FOLDER,
+    LINKS,
     MEMBERS,
+    RIGHTS,
     SEATS,
     TEAM,
     board_aspect,
@@ -59,16 +61,16 @@ def observe(grafana: Grafana, desired: Desired, number: int, records: Records, d
     """
     organisation = _organisation(grafana, desired, number)
     members: dict[str, SeenMember] = {}
-    if desired.users and due & {ACCOUNT, MEMBERS, SEATS}:
+    if desired.users and due & {ACCOUNT, MEMBERS, SEATS, RIGHTS, LINKS}:
         members = see_members(grafana, number)
         if not is_inside(grafana, members):
             raise Unexpected(_SENTENCE)
     more: dict[str, Any] = {}
-    services = _service(grafana, number, desired, records) if CAPTURE in due else {}
-    if due & {TEAM, SEATS} and desired.team is not None:
+    services = _service(grafana, number, desired, records) if CAPTURE in due else _on_record(desired, records)
+    if due & {TEAM, SEATS, RIGHTS} and desired.team is not None:
         more["team"] = _team(grafana, number, desired, records, people=SEATS in due)
-    if SEATS in due:
-        more["rights"], services = _rights(grafana, number, desired, records, services)
+    if RIGHTS in due:
+        more["rights"] = _rights(grafana, number, desired, services, asked=CAPTURE in due)
     return Observed(
         organisation, members=members, services=services, public=left(records),
         folders=_folders(grafana, number, desired, records) if FOLDER in due else {},
@@ -105,20 +107,24 @@ def _team(
     return found
 
 
+def _on_record(desired: Desired, records: Records) -> dict[str, SeenService]:
+    record = records.get((Kind.CAPTURE, "main"))
+    if record is None:
+        return {}
+    return {desired.capture: SeenService(record.number, desired.capture, VIEWER, disabled=False)}
+
+
 def _rights(
-    grafana: Grafana, number: int, desired: Desired, records: Records, services: dict[str, SeenService]
-) -> tuple[frozenset[Right], dict[str, SeenService]]:
+    grafana: Grafana, number: int, desired: Desired, services: dict[str, SeenService], *, asked: bool
+) -> frozenset[Right]:
     """Read what the folder allows. The account for previews is let in by it, so that its number need not be asked for.
 
     A number on record alone proves nothing: a Grafana that was set back gives it to another tenant's account.
     """
     rights = see_rights(grafana, number, desired.folder_uid)
-    record = records.get((Kind.CAPTURE, "main"))
-    if not services and record is not None:
-        if Right(f"user {record.number}", LOOK) not in rights:
-            raise Unexpected(_SENTENCE)
-        services = {desired.capture: SeenService(record.number, desired.capture, VIEWER, disabled=False)}
-    return rights, services
+    if not asked and any(Right(f"user {one.id}", LOOK) not in rights for one in services.values()):
+        raise Unexpected(_SENTENCE)
+    return rights
 
 
 def _folders(grafana: Grafana, number: int, desired: Desired, records: Records) -> dict[str, Folder]:

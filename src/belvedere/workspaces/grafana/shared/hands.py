@@ -14,7 +14,7 @@ from belvedere.workspaces.grafana.api import Changed, Grafana
 from belvedere.workspaces.grafana.deeds import Deed
 from belvedere.workspaces.grafana.model import Desired, Kind, Seat, WantedSeat, WantedTeam
 from belvedere.workspaces.grafana.problems import taken
-from belvedere.workspaces.grafana.shared.model import Links
+from belvedere.workspaces.grafana.shared.model import Links, capture_subjects
 from belvedere.workspaces.grafana.shared.observe import find_team, see_people
 from belvedere.workspaces.grafana.shared.plan import leavers, wanted_rights
 
@@ -135,8 +135,8 @@ class SharedHands:
             self._links.link(tenant, f"user:{user}", member=seat.member, login=login)
             failpoint("workspaces.grafana.linked")
         service = self._number(Kind.CAPTURE)
-        if service:
-            self._links.link(tenant, f"service-account:{service}", member="previews")
+        for subject in sorted(capture_subjects(service)) if service else ():
+            self._links.link(tenant, subject, member="previews")
 
     def drop_links(self, _deed: Deed, _number: int) -> None:
         """Let nobody see the tenant's rows through the gateway any more."""

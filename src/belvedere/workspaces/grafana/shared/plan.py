@@ -3,7 +3,9 @@
 from belvedere.kernel.plan import Change, Sign
 from belvedere.workspaces.grafana.deeds import Deed, Do, Steps, step
 from belvedere.workspaces.grafana.model import LOOK, Desired, Observed, Record, Right, WantedSeat, WantedTeam
+from belvedere.workspaces.grafana.narrow.aspects import LINKS, RIGHTS, SEATS, IsDue
 from belvedere.workspaces.grafana.people.model import SeenMember
+from belvedere.workspaces.grafana.shared.model import capture_subjects
 
 _IN, _OUT = "(in the team)", "(not in the team)"
 _WORDS = {1: "look", 2: "edit", 4: "administer"}
@@ -25,10 +27,20 @@ def plan_team(team: WantedTeam, observed: Observed, record: Record | None) -> St
         yield step(Do.TEAM, Sign.CHANGE, "Change the team", team.name, deed=deed, changes=changes)
 
 
-def plan_seats(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
-    """Compare who is in the team, what the folder allows to whom, and whom the gateway lets see the tenant's rows.
+def plan_seats(desired: Desired, team: WantedTeam, observed: Observed, is_due: IsDue) -> Steps:
+    """Compare who is in the team, what the folder allows to whom, and whom the gateway lets see the tenant's rows."""
+    if is_due(SEATS):
+        yield from _seats(team, observed)
+    if is_due(RIGHTS):
+        yield from _folder_rights(desired, team, observed)
+    if desired.linked and is_due(LINKS):
+        yield from _links(desired, team, observed)
 
-    The team is the key to the tenant's dashboards, so whoever is no member, or no longer, is taken out of it.
+
+def _seats(team: WantedTeam, observed: Observed) -> Steps:
+    """Compare who is in the team.
+
+    It is the key to the tenant's dashboards, so whoever is no member, or no longer, is taken out of it.
     """
     there = {seat.login: find(seat, observed) for seat in team.seats}
     inside = observed.team.people if observed.team else {}
@@ -39,6 +51,9 @@ def plan_seats(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
     changes += tuple(Change(login, _IN, _OUT) for number, login in inside.items() if number not in seated)
     if changes:
         yield step(Do.SEATS, Sign.CHANGE, "Change who is in the team", team.name, changes=changes)
+
+
+def _folder_rights(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
     service = observed.services.get(desired.capture)
     rights = _rights(team, observed, service.id if service else 0)
     if rights is None or rights != observed.rights:
@@ -46,10 +61,15 @@ def plan_seats(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
             Do.RIGHTS, Sign.CHANGE, "Let the team alone into the folder", desired.folder_title,
             changes=_told(observed.rights, rights or frozenset()),
         )
+
+
+def _links(desired: Desired, team: WantedTeam, observed: Observed) -> Steps:
+    there = {seat.login: find(seat, observed) for seat in team.seats}
+    service = observed.services.get(desired.capture)
     subjects = {f"user:{seen.id}" for seen in there.values() if seen is not None}
-    subjects |= {f"service-account:{service.id}"} if service else set()
+    subjects |= capture_subjects(service.id) if service else set()
     left = leavers(desired) & observed.links
-    if desired.linked and (service is None or None in there.values() or left or not subjects <= observed.links):
+    if service is None or None in there.values() or left or not subjects <= observed.links:
         blind, sees = "(sees nothing)", "(sees the tenant's rows)"
         changes = tuple(Change(one, blind, sees) for one in sorted(subjects - observed.links))
         changes += tuple(Change(one, sees, blind) for one in sorted(left))
