@@ -204,7 +204,7 @@ def main() -> int:
     ):
         places, ratio = against_peer(world, stamp)
         slowest, calls = changed(world, places[:20])
-        looks = followed(world, places[:20])
+        looks = followed(world, places[20:40])
         more, took = made(world, [f"c{stamp}{n}" for n in range(LOOKED_AT - MADE)])
         if more:
             print(f"{len(more)} more tenants made in {took:.0f} s")

@@ -131,6 +131,7 @@ def test_a_range_without_rows_says_so_in_the_panel(page: Page) -> None:
         "/templates",
         "/settings",
         "/settings/connections",
+        "/settings/adoption",
         "/help",
         "/first-run",
         "/me",
