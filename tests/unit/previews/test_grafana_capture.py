@@ -160,7 +160,7 @@ def test_a_tenant_in_grafana_is_captured_there_and_its_pass_ends(room, camera) -
     assert [entry.base for entry in camera.entries] == ["http://127.0.0.1"]
     assert room.passes.ended == [9]
     [message] = room.messages.list(SYSTEM).items
-    assert (message.url, message.reason) == ("http://127.0.0.1/d/b1?orgId=2", camera.flaw)
+    assert (message.url, message.reason) == (f"http://127.0.0.1/go/{dashboard.hex}", camera.flaw)
     assert message.fallback == f"Look at the preview with care: {camera.flaw}"
 
 
