@@ -26,6 +26,7 @@ from belvedere.kernel.setting_rows import row as _row
 from belvedere.kernel.setting_rows import secret_row as _secret
 from belvedere.kernel.setting_rows import text_row as _text
 from belvedere.kernel.settings_grafana import GrafanaSettings
+from belvedere.kernel.settings_intake import IntakeSettings
 from belvedere.kernel.values import log_format
 
 _WEB: Final = "Web"
@@ -40,7 +41,7 @@ _ACCOUNTS: Final = "Accounts"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(GrafanaSettings):
+class Settings(IntakeSettings):
     """The values in force. Make one with `load()`; tests make one directly."""
 
     host: str = _text("HOST", "127.0.0.1", "Address that the portal listens on.", section=_WEB)
@@ -251,10 +252,10 @@ class Settings(GrafanaSettings):
 
 
 def described() -> list[Described]:
-    """Return the table: one row a setting, in the order of the source, Grafana's at the end."""
+    """Return the table: one row a setting, in the order of the source, those of parents at the end."""
     rows = []
-    grafana = {one.name for one in fields(GrafanaSettings)}
-    for one in sorted(fields(Settings), key=lambda one: one.name in grafana):
+    grafana, intake = ({one.name for one in fields(part)} for part in (GrafanaSettings, IntakeSettings))
+    for one in sorted(fields(Settings), key=lambda one: (one.name in grafana, one.name in intake)):
         meta = one.metadata
         if not meta:
             continue
