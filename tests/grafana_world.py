@@ -21,7 +21,7 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
-from belvedere.stores.model import Store, StoreKind, StoreState, database_name
+from belvedere.stores.model import TABLE_KINDS, Store, StoreKind, StoreState, database_name
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
@@ -72,7 +72,7 @@ class FakeStores:
                     "main", database_name(f"t{serial}", kind), self.host, self.port,
                     StoreState.READY, datetime.now(UTC),
                 )
-                for kind in StoreKind
+                for kind in TABLE_KINDS
             ]
         return self.made[serial]
 

@@ -10,17 +10,28 @@ from belvedere.kernel.secret import Secret
 
 
 class StoreKind(StrEnum):
-    """The three databases of a tenant with tables, as users of today name them."""
+    """The three databases of a tenant with tables, as users of today name them, and the two homes of measured values.
+
+    `series` is the tenant's schema of the series database, `influxdb` its bucket; it has one of them at most.
+    """
 
     TIMING_REPORT = "timing_report"
     QOR = "QOR"
     DRC = "drc"
+    SERIES = "series"
+    INFLUXDB = "influxdb"
+
+
+TABLE_KINDS: Final = (StoreKind.TIMING_REPORT, StoreKind.QOR, StoreKind.DRC)
+"""The kinds that are databases of their own, which every tenant has."""
 
 
 KIND_TITLES: Final = {
     StoreKind.TIMING_REPORT: "Timing reports",
     StoreKind.QOR: "Quality of results",
     StoreKind.DRC: "Design rule checks",
+    StoreKind.SERIES: "Measured values",
+    StoreKind.INFLUXDB: "Measured values",
 }
 """For people."""
 

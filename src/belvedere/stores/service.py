@@ -1,7 +1,7 @@
 """What people, doors, jobs and other rooms do with stores: look, plan, provision, read, remove."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.stores import store
 from belvedere.stores.model import (
+    TABLE_KINDS,
     ConnectionInfo,
     LoginKind,
     Overview,
@@ -34,6 +35,7 @@ from belvedere.stores.model import (
     database_name,
 )
 from belvedere.stores.plan import Deed, Desired, DesiredDatabase, DesiredLogin, Do, Observed, foreign, plan, removal
+from belvedere.stores.points import PointStore
 from belvedere.stores.postgres import Passwords, Provisioner, foreign_database, open_facts
 from belvedere.stores.reader.postgres import Door, Readers
 from belvedere.tenants.model import Tenant
@@ -57,9 +59,10 @@ class Stores:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, tenants: Tenants, credentials: Credentials,
-        settings: Settings, server: Server,
+        settings: Settings, server: Server, points: Sequence[PointStore] = (),
     ) -> None:
-        """Take what it needs."""
+        """Take what it needs; `points` are told when a tenant goes."""
+        self._points = points
         self._database = database
         self._history = history
         self._queue = queue
@@ -221,6 +224,9 @@ class Stores:
         with self._alone(serial), self._tenants.log.room(serial, _ROOM):
             for one in self.of_tenant(serial):
                 self._readers.forget(one.id)
+            for points in self._points:
+                points.remove_tenant(serial, keep_data=tenant.keep_data)
+                failpoint("stores.remove.points-gone")
             with Provisioner.on(self._server) as provisioner:
                 desired, passwords = self._desired(provisioner, tenant)
                 steps = removal(desired, provisioner.observe(desired, {}), keep_data=tenant.keep_data)
@@ -265,7 +271,7 @@ class Stores:
             for login in LoginKind:
                 if store.add_login(connection, tenant.serial, login, f"t_{opaque()}_{login[0]}"):
                     self._credentials.keep(connection, tenant.serial, _KEPT[login], Secret(secrets.token_urlsafe(24)))
-            for kind in StoreKind:
+            for kind in TABLE_KINDS:
                 store.add_store(
                     connection, tenant.serial, kind, server=self._server.name, database=database_name(tenant.name, kind)
                 )
@@ -287,7 +293,7 @@ class Stores:
                 kind=kind, name=database_name(tenant.name, kind), mark=f"belvedere store {marks.get(kind, '...')}",
                 pending=f"belvedere_new_{marks[kind].hex if kind in marks else '...'}",
             )
-            for kind in StoreKind
+            for kind in TABLE_KINDS
         )
         return provisioner.fitted(Desired(tenant.name, logins, databases), self._settings.tenant_temp_bytes), passwords
 
@@ -324,7 +330,7 @@ class Stores:
         password = self._credentials.read_in(connection, tenant.serial, _KEPT[LoginKind.WRITER])
         if LoginKind.WRITER not in roles or password is None:
             return dict.fromkeys(("DB_USER", "DB_PASS"), Secret("not made yet"))
-        names = {kind: database_name(tenant.name, kind) for kind in StoreKind}
+        names = {kind: database_name(tenant.name, kind) for kind in TABLE_KINDS}
         return {
             "DB_HOST": Secret(self._server.host),
             "DB_PORT": Secret(str(self._server.port)),
@@ -340,6 +346,8 @@ class Stores:
         with self._database.transaction() as connection:
             moved = changed
             for row in store.of_tenant(connection, tenant.serial):
+                if row["kind"] not in TABLE_KINDS:
+                    continue
                 oid = provisioner.database_oid(row["database"])
                 if oid is not None:
                     moved = store.set_ready(connection, row["id"], oid) or moved

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import Conflict, Rejected
-from belvedere.stores.model import StoreKind, database_name
+from belvedere.stores.model import TABLE_KINDS, database_name
 from belvedere.tenants.model import TenantState
 from belvedere.tenants.names import check_name, slug_of
 from belvedere.web import context
@@ -133,7 +133,7 @@ def _plan(name: str, member: str = "") -> list[Planned]:
         Planned("Tenant, API key", shown),
         Planned("Login that writes", "opaque name, own password"),
         Planned("Login that reads", "for dashboards"),
-        *(Planned("Database", database_name(shown, kind)) for kind in StoreKind),
+        *(Planned("Database", database_name(shown, kind)) for kind in TABLE_KINDS),
         Planned("Credentials", "host, port, names, login: sealed"),
         Planned("Workspace", "built-in viewer"),
         *([Planned("Invitation of the owner", member)] if member else []),

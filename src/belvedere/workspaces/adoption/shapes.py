@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from belvedere.stores.model import StoreKind
+from belvedere.stores.model import TABLE_KINDS, StoreKind
 from belvedere.workspaces.adoption.model import Find, Glimpse, Shape, Thing
 from belvedere.workspaces.grafana.answers import Source
 from belvedere.workspaces.grafana.document import SAME_TYPE
@@ -18,7 +18,7 @@ from belvedere.workspaces.grafana.model import OWN_UID
 
 _ORGANISATION: Final = re.compile(r"Tenant (\d{1,15}) - (.+)")
 _INFLUX: Final = "influxdb_"
-_KINDS: Final = {kind.value.lower(): kind for kind in StoreKind}
+_KINDS: Final = {kind.value.lower(): kind for kind in TABLE_KINDS}
 
 Asked = Mapping[str, frozenset[str]]
 """The uids of data sources that a dashboard asks, by the dashboard's uid."""
