@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from belvedere.kernel.secret import Secret
-from belvedere.kernel.values import LARGEST, number, whole_number, within, yes_or_no
+from belvedere.kernel.values import LARGEST, number, one_of, whole_number, within, yes_or_no
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,13 @@ def port_row(name: str, default: int, text: str, *, section: str) -> int:
 def bool_row(name: str, text: str, *, default: bool, section: str, aliases: tuple[str, ...] = ()) -> bool:
     """Make a row whose value is yes or no."""
     return cast("bool", row(name, default, text, section=section, parse=yes_or_no, aliases=aliases))
+
+
+def choice_row(
+    name: str, default: str, text: str, choices: tuple[str, ...], *, section: str, aliases: tuple[str, ...] = ()
+) -> str:
+    """Make a row whose value is one word of a few, whatever its case."""
+    def parse(raw: str) -> str:
+        return one_of(raw, choices)
+
+    return cast("str", row(name, default, text, section=section, parse=parse, aliases=aliases))

@@ -8,7 +8,8 @@ What is not here: how the table is read, and every other row (`settings.py`).
 from dataclasses import dataclass
 from typing import Final
 
-from belvedere.kernel.setting_rows import bool_row, float_row, int_row, text_row
+from belvedere.kernel.secret import Secret
+from belvedere.kernel.setting_rows import bool_row, choice_row, float_row, int_row, secret_row, text_row
 from belvedere.kernel.settings_grafana import GrafanaSettings
 
 _FILES: Final = "Files in"
@@ -56,4 +57,76 @@ class IntakeSettings(GrafanaSettings):
     intake_readers: int = int_row(
         "BELVEDERE_INTAKE_READERS", 2, "Tenants whose files one runner reads at one time.", section=_FILES, least=1,
         most=32,
+    )
+    points: str = choice_row(
+        "BELVEDERE_POINTS",
+        "auto",
+        "Where measured values are kept: `postgresql`, `influxdb`, or `auto`: InfluxDB where INFLUXDB_HOST is set.",
+        ("auto", "postgresql", "influxdb"), section=_FILES,
+    )
+    influxdb_host: str = text_row(
+        "INFLUXDB_HOST", "", "Address of an InfluxDB 2, such as `http://127.0.0.1:8086`.", section=_FILES,
+        aliases=("INFLUXDB_URL",),
+    )
+    influxdb_org: str = text_row("INFLUXDB_ORG", "", "Its organization that tenants' buckets stand in.", section=_FILES)
+    influxdb_admin_token: Secret = secret_row(
+        "INFLUXDB_ADMIN_TOKEN", "A token of it that may make buckets and tokens.", section=_FILES,
+        aliases=("INFLUXDB_TOKEN",),
+    )
+    influxdb_timeout_s: float = float_row(
+        "BELVEDERE_INFLUXDB_TIMEOUT_S", 30.0, "Longest wait for one answer of it, in seconds.", section=_FILES,
+        least=0.1,
+    )
+    influxdb_ca_file: str = text_row(
+        "BELVEDERE_INFLUXDB_CA_FILE", "", "File of certificates to trust for it besides the system's, PEM.",
+        section=_FILES,
+    )
+    influxdb_batch_lines: int = int_row(
+        "BELVEDERE_INFLUXDB_BATCH_LINES", 10_000, "Lines that are written to it in one request.", section=_FILES,
+        least=1, most=1_000_000,
+    )
+    influxdb_address: str = text_row(
+        "BELVEDERE_GRAFANA_INFLUXDB_ADDRESS", "", "How Grafana reaches it. Empty: INFLUXDB_HOST.", section=_FILES
+    )
+    influx_plugin: str = text_row(
+        "BELVEDERE_INFLUX_PLUGIN",
+        "influxdb",
+        "Type of Grafana's data source for it, such as `influxdb-adecwatts-datasource`.",
+        section=_FILES,
+    )
+    influx_language: str = choice_row(
+        "INFLUXDB_QUERY_LANGUAGE", "flux", "What dashboards ask it in: `flux` or `influxql`.", ("flux", "influxql"),
+        section=_FILES,
+    )
+    hook_secret: Secret = secret_row(
+        "BELVEDERE_HOOK_SECRET",
+        "Secret that SFTPGo sends with its HTTP hooks. Empty: derived from the sealing key.",
+        section=_FILES,
+    )
+    hook_dir: str = text_row(
+        "BELVEDERE_HOOK_DIR",
+        "hook",
+        "Folder of the command hook, relative to the home: its socket, and the events that it keeps while nobody "
+        "listens. Another user's SFTPGo needs one that it may write in.",
+        section=_FILES,
+    )
+    sftpgo_url: str = text_row(
+        "BELVEDERE_SFTPGO_URL", "", "Address of an SFTPGo whose users are kept in step. Empty: none.", section=_FILES,
+        aliases=("SFTPGO_URL",),
+    )
+    sftpgo_user: str = text_row(
+        "BELVEDERE_SFTPGO_USER", "", "Login of an administrator of it.", section=_FILES, aliases=("SFTPGO_USER",)
+    )
+    sftpgo_password: Secret = secret_row(
+        "BELVEDERE_SFTPGO_PASSWORD", "That login's password.", section=_FILES, aliases=("SFTPGO_PASSWORD",)
+    )
+    sftpgo_root: str = text_row(
+        "BELVEDERE_SFTPGO_ROOT",
+        "",
+        "The folder of tenants' folders as SFTPGo sees it. Empty: BELVEDERE_DATA_ROOT, for one on this machine.",
+        section=_FILES,
+    )
+    sftpgo_ca_file: str = text_row(
+        "BELVEDERE_SFTPGO_CA_FILE", "", "File of certificates to trust for SFTPGo besides the system's, PEM.",
+        section=_FILES,
     )

@@ -53,3 +53,12 @@ def log_format(text: str) -> str:
         return text
     message = "must be auto, human or json"
     raise ValueError(message)
+
+
+def one_of(text: str, choices: tuple[str, ...]) -> str:
+    """Read one word of a few, in their spelling."""
+    found = text.strip().lower()
+    if found in choices:
+        return found
+    message = f"must be {', '.join(choices[:-1])} or {choices[-1]}"
+    raise ValueError(message)
