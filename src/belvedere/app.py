@@ -28,6 +28,7 @@ from belvedere.identity.members.invitations import Invitations
 from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.intake.sftp.service import SftpUsers
 from belvedere.inventory.service import Inventories
 from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
@@ -97,6 +98,7 @@ class Services:
     notifications: Notifications
     previews: Previews
     identities: LinkedIdentities
+    sftp: SftpUsers
 
     @property
     def people(self) -> People:
@@ -239,6 +241,7 @@ def build(settings: Settings) -> Services:
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
+        sftp=SftpUsers(database=database, history=history, queue=queue, tenants=tenants),
     )
 
 
