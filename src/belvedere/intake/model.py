@@ -1,7 +1,7 @@
 r"""The values of this room: notices, campaigns, uploads, and the port of those who take a kind of file.
 
 Paths are below a tenant's folder, without a slash at either end, as `names.text_of` writes them: what is not UTF-8 and
-what controls a terminal stands as `\\xNN`.
+what controls a terminal stands as `\xNN`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

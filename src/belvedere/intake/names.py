@@ -1,7 +1,7 @@
 r"""Names of files as text, and which folders can be campaigns. Pure.
 
 A file system's names are bytes. In the database, on pages and in reports they are text that shows everything and can be
-turned back: what is not UTF-8 and what controls a terminal stands as `\\xNN`, a backslash as two.
+turned back: what is not UTF-8 and what controls a terminal stands as `\xNN`, a backslash as two.
 """
 
 import os

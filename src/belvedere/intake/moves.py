@@ -1,0 +1,202 @@
+"""Where files go when they are done: moved beside themselves, never over another, never lost.
+
+What is not here: which files go where (`take.py`).
+"""
+
+import ctypes
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from belvedere.intake.files import Folder, Seen, ident, seen
+from belvedere.intake.names import OURS
+from belvedere.kernel.failpoints import failpoint
+
+MOST_NAME_BYTES: Final = 255
+_MOST_TRIES: Final = 100_000
+_NOREPLACE: Final = 1
+_PIECE: Final = 1 << 20
+_NOT_HERE: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
+_libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Changed(Exception):  # noqa: N818  (an outcome: the file is another one by now)
+    """The file was changed or replaced since it was read. It stays, to be read anew."""
+
+
+def put_away(folder: Folder, file: Seen, into: str) -> str:
+    """Move a file to the folder `into` beside it; return its name there, `name~2` where the name is taken.
+
+    Done twice, as after a crash, it finds the file where it is already.
+
+    Raises:
+        Changed: it is not the file that was read any more.
+        FileNotFoundError: it is neither here nor there.
+        OSError: it cannot be moved; it is where it was.
+    """
+    with folder.made(into) as target:
+        _check(folder, file)
+        for name in _names(file.name):
+            there = target.stat(name)
+            if there is not None:
+                if _is_it(folder, target, name, there, file):
+                    _drop(folder, file)
+                    return name
+                continue
+            try:
+                _rename(folder, file.name, target, name)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy(folder, file, target, name)
+                return name
+            failpoint("intake.move.renamed")
+            _take_back_if_other(folder, target, name, file)
+            return name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def find_done(folder: Folder, file: Seen, into: str) -> str | None:
+    """Return the name that a file got in the folder `into`, when it was moved there before we could write it down."""
+    try:
+        with folder.below(into) as target:
+            for name in _names(file.name):
+                found = target.stat(name)
+                if found is None:
+                    return None
+                if ident(found) == file.file:
+                    return name
+    except OSError:
+        return None
+    return None
+
+
+def put_back(folder: Folder, done: str, name: str) -> None:
+    """Move a file that is done (`parsed/name`) back to where it came, under its first name.
+
+    Raises:
+        FileExistsError: another file lies there now.
+        OSError: it is not there, or cannot be moved.
+    """
+    into, _, there = done.partition("/")
+    with folder.below(into) as target:
+        _rename(target, there, folder, name)
+
+
+def _names(name: str) -> Iterator[str]:
+    """Give a name, then `name~2`, `name~3`..., each cut to what a file system bears."""
+    yield name
+    raw = os.fsencode(name)
+    for number in range(2, _MOST_TRIES):
+        tail = f"~{number}".encode()
+        yield os.fsdecode(raw[: MOST_NAME_BYTES - len(tail)] + tail)
+
+
+def _check(folder: Folder, file: Seen) -> None:
+    found = folder.stat(file.name)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not stat.S_ISREG(found.st_mode) or seen(folder.path, file.name, found) != file:
+        raise Changed
+
+
+def _is_it(folder: Folder, target: Folder, name: str, there: os.stat_result, file: Seen) -> bool:
+    """Tell whether what bears the name already is our file: another link to it, or a whole copy on another disk."""
+    if ident(there) == file.file:
+        return True
+    here = folder.stat(file.name)
+    if here is None or here.st_dev == there.st_dev or not stat.S_ISREG(there.st_mode) or there.st_size != file.size:
+        return False
+    with folder.opened(file.name) as (one, _), target.opened(name) as (other, _):
+        while piece := os.read(one, _PIECE):
+            if os.read(other, len(piece)) != piece:
+                return False
+    return True
+
+
+def _rename(folder: Folder, name: str, target: Folder, to: str) -> None:
+    """Rename without replacing. Where the file system cannot, link and unlink, which replaces nothing either."""
+    if _libc is not None and hasattr(_libc, "renameat2"):
+        done = _libc.renameat2(
+            folder.descriptor, os.fsencode(name), target.descriptor, os.fsencode(to), _NOREPLACE
+        )
+        if done == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in _NOT_HERE:
+            raise OSError(number, os.strerror(number))
+    os.link(name, to, src_dir_fd=folder.descriptor, dst_dir_fd=target.descriptor, follow_symlinks=False)
+    failpoint("intake.move.linked")
+    os.unlink(name, dir_fd=folder.descriptor)
+
+
+def _take_back_if_other(folder: Folder, target: Folder, name: str, file: Seen) -> None:
+    """Put back what we moved if it is not what was read: somebody replaced the file in the very last moment."""
+    moved = target.stat(name)
+    if moved is not None and ident(moved) == file.file:
+        return
+    for back in _names(file.name):
+        with suppress(FileExistsError):
+            _rename(target, name, folder, back)
+            raise Changed
+    raise Changed
+
+
+def _copy(folder: Folder, file: Seen, target: Folder, name: str) -> None:
+    """Bring a file to another disk: whole and flushed under a name of ours, then under its own, then away here."""
+    part = f"{OURS}{file.file.replace(':', '-')}"
+    with suppress(FileNotFoundError):
+        os.unlink(part, dir_fd=target.descriptor)
+    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target.descriptor)
+    try:
+        try:
+            with folder.opened(file.name) as (source, now):
+                if now != file:
+                    raise Changed
+                while piece := os.read(source, _PIECE):
+                    _write(made, piece)
+                found = os.fstat(source)
+                if seen(folder.path, file.name, found) != file:
+                    raise Changed
+                os.utime(made, ns=(found.st_atime_ns, found.st_mtime_ns))
+            os.fsync(made)
+        finally:
+            os.close(made)
+        failpoint("intake.move.copied")
+        _rename(target, part, target, name)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=target.descriptor)
+        raise
+    os.fsync(target.descriptor)
+    failpoint("intake.move.copy-named")
+    _drop(folder, file)
+
+
+def _write(descriptor: int, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _drop(folder: Folder, file: Seen) -> None:
+    """Remove the file where it came, now that it lies elsewhere; what has taken its place meanwhile stays."""
+    part = f"{OURS}{file.file.replace(':', '-')}"
+    try:
+        _rename(folder, file.name, folder, part)
+    except FileNotFoundError:
+        return
+    moved = folder.stat(part)
+    if moved is None or ident(moved) == file.file:
+        os.unlink(part, dir_fd=folder.descriptor)
+        return
+    for back in _names(file.name):
+        with suppress(FileExistsError):
+            _rename(folder, part, folder, back)
+            return
