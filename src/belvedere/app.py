@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
+from belvedere.credentials import derived
 from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
@@ -28,6 +29,12 @@ from belvedere.identity.members.invitations import Invitations
 from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.intake.hooks.homes import UserHomes
+from belvedere.intake.hooks.local import LocalDoor
+from belvedere.intake.hooks.service import PURPOSE as HOOK_PURPOSE
+from belvedere.intake.hooks.service import Hooks
+from belvedere.intake.hooks.wire import roots_of
+from belvedere.intake.service import Intake
 from belvedere.intake.sftp.service import SftpUsers
 from belvedere.inventory.service import Inventories
 from belvedere.jobs.model import Job
@@ -156,6 +163,22 @@ class Services:
     def gateway_secrets(self) -> list[Secret]:
         """Return what Grafana proves itself to the gateway with; the first is the one to hand out."""
         return secrets_of(self.settings.gateway_secret, source_of(self.settings))
+
+    def hooks(self) -> Hooks:
+        """Make the rules of the doors by which SFTPGo tells of files, for the process that serves one."""
+        settings = self.settings
+        return Hooks(
+            intake=Intake(database=self.database), homes=UserHomes(self.database), history=self.history,
+            secrets=self.hook_secrets(), roots=roots_of(settings),
+        )
+
+    def hook_secrets(self) -> list[Secret]:
+        """Return what SFTPGo proves itself with; the first is the one to hand out."""
+        return derived.secrets_of(self.settings.hook_secret, source_of(self.settings), HOOK_PURPOSE)
+
+    def hook_door(self) -> LocalDoor:
+        """Make the local door of the command hook, for the one process of a host that serves it."""
+        return LocalDoor(self.hooks(), self.settings.path(self.settings.hook_dir))
 
     @property
     def jobs(self) -> list[Job]:

@@ -1,8 +1,9 @@
 """The event stream beside the pages: the one asynchronous file, so that a thousand open pages cost no threads.
 
 `application` is an ASGI application. `GET /events?topics=...` is served here, from one connection that listens to the
-control database; everything else goes to Flask on a pool of threads. An event names a topic and holds no data: the
-page fetches what moved by itself, with its own rights. Under a WSGI server there is no stream and pages poll.
+control database; `/hooks/sftpgo` by `intake/hooks/asgi.py`; everything else goes to Flask on a pool of threads. An event
+names a topic and holds no data: the page fetches what moved by itself, with its own rights. Under a WSGI server there
+is no stream and pages poll.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import psycopg
 from a2wsgi import WSGIMiddleware
 
 from belvedere.app import Services, build
+from belvedere.intake.hooks.asgi import HookDoor
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import CHANNEL
 from belvedere.kernel.errors import BelvedereError
@@ -159,6 +161,7 @@ class Portal:
         self._services: Services | None = None
         self._pages: Any = None
         self._hub: Hub | None = None
+        self._hooks: HookDoor | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,6 +172,8 @@ class Portal:
         await self._start()
         if scope["type"] == "http" and scope["path"] == "/events":
             await self._events(scope, receive, send)
+        elif self._hooks is not None and HookDoor.serves(scope):
+            await self._hooks(scope, receive, send)
         elif scope["type"] == "http":
             await self._page(scope, receive, send)
 
@@ -206,6 +211,7 @@ class Portal:
             app.config[LIVE_POSITION] = hub.position
             self._pages = WSGIMiddleware(cast("Any", app.wsgi_app), workers=services.settings.web_threads)
             self._services, self._hub = services, hub
+            self._hooks = HookDoor(services.hooks(), trusted_proxies=services.settings.trusted_proxies)
             self._listening = asyncio.create_task(hub.listen())
 
     async def stop(self) -> None:
@@ -214,6 +220,8 @@ class Portal:
             self._listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listening
+        if self._hooks is not None:
+            await self._hooks.close()
         if self._services is not None:
             await asyncio.to_thread(self._services.close)
 

@@ -13,11 +13,11 @@ from uuid import UUID
 import psycopg
 
 from belvedere.audit.model import History
+from belvedere.credentials.derived import is_one_of
 from belvedere.gateway import macros, postgres, shape
 from belvedere.gateway.identities import Identities
 from belvedere.gateway.idtoken import IdTokens
 from belvedere.gateway.model import IDENTITY_HEADER, PROOF_HEADER, USER_HEADER, Asked, Limits, Shape, Sight
-from belvedere.gateway.secret import is_one_of
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.errors import Forbidden, Later, NotFound, Rejected, Unauthenticated

@@ -49,9 +49,9 @@ class Event:
     def key(self) -> str:
         """What is the same when an event is told again, and only then; empty where nothing tells it apart."""
         if self.session and self.moment:
-            parts = (self.session, self.action, self.virtual_path or self.path, str(self.moment))
+            parts = [self.session, self.action, self.virtual_path or self.path, str(self.moment)]
         elif self.number:
-            parts = (self.number,)
+            parts = [self.number]
         else:
             return ""
         return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
@@ -116,7 +116,7 @@ def of_environment(given: Mapping[str, str], number: str) -> Event:
     path = given.get("SFTPGO_ACTION_PATH", "")
     if not path and not given.get("SFTPGO_ACTION_VIRTUAL_PATH"):
         if not any(name.startswith(("SFTPGO_CONNECTION_", "SFTPGO_ACTION")) for name in given):
-            message = "This is not the environment of a hook of SFTPGo: no SFTPGO_ACTION, no SFTPGO_CONNECTION_USERNAME."
+            message = "This is not the environment of a hook of SFTPGo: no SFTPGO_ACTION, no SFTPGO_CONNECTION_*."
             raise Rejected(message, code="hook-event")
         user = given.get("SFTPGO_CONNECTION_USERNAME", "") or given.get("SFTPGO_ACTION_USERNAME", "")
         return _checked(Event(action=DISCONNECT, user=user, number=number))
