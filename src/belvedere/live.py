@@ -1,9 +1,9 @@
 """The event stream beside the pages: the one asynchronous file, so that a thousand open pages cost no threads.
 
 `application` is an ASGI application. `GET /events?topics=...` is served here, from one connection that listens to the
-control database; `/hooks/sftpgo` by `intake/hooks/asgi.py`; everything else goes to Flask on a pool of threads. An event
-names a topic and holds no data: the page fetches what moved by itself, with its own rights. Under a WSGI server there
-is no stream and pages poll.
+control database; `/hooks/sftpgo` by `intake/hooks/asgi.py`; everything else goes to Flask on a pool of threads. An
+event names a topic and holds no data: the page fetches what moved by itself, with its own rights. Under a WSGI server
+there is no stream and pages poll.
 """
 
 import asyncio
