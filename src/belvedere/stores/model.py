@@ -12,7 +12,7 @@ from belvedere.kernel.secret import Secret
 class StoreKind(StrEnum):
     """The three databases of a tenant with tables, as users of today name them, and the two homes of measured values.
 
-    `series` is the tenant's schema of the series database, `influxdb` its bucket; it has one of them at most.
+    `series` is a database that only Belvedere writes to, made when the first values come; `influxdb` is a bucket.
     """
 
     TIMING_REPORT = "timing_report"
@@ -23,7 +23,10 @@ class StoreKind(StrEnum):
 
 
 TABLE_KINDS: Final = (StoreKind.TIMING_REPORT, StoreKind.QOR, StoreKind.DRC)
-"""The kinds that are databases of their own, which every tenant has."""
+"""The kinds that are databases which every tenant has and writes to."""
+
+DATABASE_KINDS: Final = (*TABLE_KINDS, StoreKind.SERIES)
+"""The kinds that are databases of a tenant on PostgreSQL."""
 
 
 KIND_TITLES: Final = {

@@ -46,12 +46,16 @@ class DesiredLogin:
 
 @dataclass(frozen=True, slots=True)
 class DesiredDatabase:
-    """A database as it should be. `mark` is the comment that makes it ours; `pending` its name while it is made."""
+    """A database as it should be. `mark` is the comment that makes it ours; `pending` its name while it is made.
+
+    In one that is `read_only` the tenant's writer has no business: Belvedere itself makes what stands there.
+    """
 
     kind: StoreKind
     name: str
     mark: str
     pending: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +161,22 @@ def foreign(desired: Desired, observed: Observed) -> list[str]:
     ]
 
 
-def database_rights(desired: Desired) -> frozenset[tuple[str, str]]:
+def database_rights(desired: Desired, database: DesiredDatabase) -> frozenset[tuple[str, str]]:
     """Return who may do what with a database: the writer stages in temporary tables, the reader only enters."""
-    rights = {(login.role, "CONNECT") for login in desired.logins}
-    rights |= {(login.role, "TEMPORARY") for login in desired.logins if login.kind is LoginKind.WRITER}
+    rights = {(login.role, "CONNECT") for login in _allowed(desired, database)}
+    rights |= {(one.role, "TEMPORARY") for one in _allowed(desired, database) if one.kind is LoginKind.WRITER}
     return frozenset(rights)
 
 
-def schema_rights(desired: Desired) -> frozenset[tuple[str, str]]:
+def schema_rights(desired: Desired, database: DesiredDatabase) -> frozenset[tuple[str, str]]:
     """Return who may do what in the schema `public`: the writer makes tables there, the reader looks."""
-    rights = {(login.role, "USAGE") for login in desired.logins}
-    rights |= {(login.role, "CREATE") for login in desired.logins if login.kind is LoginKind.WRITER}
+    rights = {(login.role, "USAGE") for login in _allowed(desired, database)}
+    rights |= {(one.role, "CREATE") for one in _allowed(desired, database) if one.kind is LoginKind.WRITER}
     return frozenset(rights)
+
+
+def _allowed(desired: Desired, database: DesiredDatabase) -> list[DesiredLogin]:
+    return [login for login in desired.logins if not database.read_only or login.kind is LoginKind.READER]
 
 
 def _login_steps(login: DesiredLogin, there: ObservedLogin | None) -> list[Step[Deed]]:
@@ -208,24 +216,26 @@ def _database_steps(desired: Desired, database: DesiredDatabase, observed: Obser
     there = observed.databases.get(database.name)
     make = step(Do.DATABASE, Sign.CREATE, "Make the database")
     close = "Close it to all but its tenant"
+    enter = "Let the reader look" if database.read_only else "Let the writer make tables"
+    share = "Let the reader see what is there" if database.read_only else "Let the reader see what the writer makes"
     if there is None:
         first = [] if database.pending in observed.databases else [make]
-        return [
+        opened = [
             *first,
             step(Do.OPEN, Sign.CREATE, close),
-            step(Do.SCHEMA, Sign.CREATE, "Let the writer make tables"),
-            step(Do.SHARE, Sign.CREATE, "Let the reader see what the writer makes"),
+            step(Do.SCHEMA, Sign.CREATE, enter),
         ]
+        return opened if database.read_only else [*opened, step(Do.SHARE, Sign.CREATE, share)]
     steps = []
-    rights = _differences(there.rights, database_rights(desired))
+    rights = _differences(there.rights, database_rights(desired, database))
     if rights or not there.is_open:
         steps.append(step(Do.OPEN, Sign.CHANGE, close, rights or (Change("connections", "refused", "allowed"),)))
-    inside = _differences(there.schema_rights, schema_rights(desired))
+    inside = _differences(there.schema_rights, schema_rights(desired, database))
     if inside:
-        steps.append(step(Do.SCHEMA, Sign.CHANGE, "Let the writer make tables", inside))
-    if not there.shared or there.unread:
+        steps.append(step(Do.SCHEMA, Sign.CHANGE, enter, inside))
+    if (not there.shared and not database.read_only) or there.unread:
         unread = (Change("tables that the reader cannot read", str(there.unread), "0"),) if there.unread else ()
-        steps.append(step(Do.SHARE, Sign.CHANGE, "Let the reader see what the writer makes", unread))
+        steps.append(step(Do.SHARE, Sign.CHANGE, share, unread))
     return steps
 
 

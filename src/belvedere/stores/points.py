@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    import polars
+    import polars as pl
 
 CAMPAIGN: Final = "campaign"
 """The tag that names the campaign. The campaign that a call names wins over it."""
@@ -45,7 +45,7 @@ class PointBatch(Protocol):
         ...
 
     @property
-    def frame(self) -> "polars.DataFrame":
+    def frame(self) -> "pl.DataFrame":
         """`time` (Int64, seconds since 1970 UTC), then one Float64 column for each channel; null is no value."""
         ...
 

@@ -213,7 +213,7 @@ class Provisioner:
             with self._connection.transaction():
                 self._run(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(called))
                 target = sql.SQL("DATABASE {}").format(called)
-                self._set_rights(target, _rights(row["rights"]), database_rights(desired))
+                self._set_rights(target, _rights(row["rights"]), database_rights(desired, database))
                 self._run(sql.SQL("COMMENT ON DATABASE {} IS {}").format(called, sql.Literal(database.mark)))
                 self._run(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(called))
                 if row["datname"] != database.name:
@@ -228,13 +228,18 @@ class Provisioner:
         with connect(self._server, database.name) as inside, inside.transaction():
             inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
             have = _schema_rights(inside)
-            Provisioner(self._server, inside)._set_rights(sql.SQL("SCHEMA public"), have, schema_rights(desired))  # noqa: SLF001
+            want = schema_rights(desired, database)
+            Provisioner(self._server, inside)._set_rights(sql.SQL("SCHEMA public"), have, want)  # noqa: SLF001
             failpoint("stores.schema.before-commit")
 
     def _share(self, desired: Desired, database: DesiredDatabase, passwords: Passwords) -> None:
         """As the tenant's own writer: default privileges belong to whoever makes the tables."""
         roles = {login.kind: login.role for login in desired.logins}
         reader = sql.Identifier(roles[LoginKind.READER])
+        if database.read_only:
+            with connect(self._server, database.name) as inside:
+                inside.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(reader))
+            return
         with (
             connect(
                 self._server, database.name, role=roles[LoginKind.WRITER], password=passwords[LoginKind.WRITER]
@@ -295,6 +300,7 @@ class Provisioner:
 
     def _inside(self, desired: Desired, database: DesiredDatabase, seen: ObservedDatabase) -> ObservedDatabase:
         roles = {login.kind: login.role for login in desired.logins}
+        makes = self._connection.info.user if database.read_only else roles[LoginKind.WRITER]
         with connect(self._server, database.name) as inside:
             row = inside.execute(
                 "SELECT EXISTS (SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) a WHERE d.defaclnamespace = 0 "
@@ -304,7 +310,7 @@ class Provisioner:
                 "WHERE pg_get_userbyid(c.relowner) = %(writer)s AND c.relkind IN ('r', 'v', 'm', 'p', 'f') "
                 "AND c.relpersistence <> 't' AND c.relnamespace = 'public'::regnamespace "
                 "AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')) AS unread",
-                {"writer": roles[LoginKind.WRITER], "reader": roles[LoginKind.READER]},
+                {"writer": makes, "reader": roles[LoginKind.READER]},
             ).fetchone()
             rights = _schema_rights(inside)
         assert row is not None  # noqa: S101  (a SELECT without FROM has one row)

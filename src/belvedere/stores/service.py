@@ -21,6 +21,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.stores import store
 from belvedere.stores.model import (
+    DATABASE_KINDS,
     TABLE_KINDS,
     ConnectionInfo,
     LoginKind,
@@ -110,9 +111,10 @@ class Stores:
         one = self.get(actor, store_id)
         with self._database.for_actor(actor) as connection:
             roles = store.logins(connection, one.tenant_id)
+        # Nobody but Belvedere writes measured values: a person comes with the reader.
+        writer = roles[LoginKind.READER if one.kind is StoreKind.SERIES else LoginKind.WRITER]
         return ConnectionInfo(
-            host=one.host, port=one.port, database=one.database, writer=roles[LoginKind.WRITER],
-            reader=roles[LoginKind.READER],
+            host=one.host, port=one.port, database=one.database, writer=writer, reader=roles[LoginKind.READER],
         )
 
     def overview(self, actor: Actor) -> Overview:
@@ -292,8 +294,9 @@ class Stores:
             DesiredDatabase(
                 kind=kind, name=database_name(tenant.name, kind), mark=f"belvedere store {marks.get(kind, '...')}",
                 pending=f"belvedere_new_{marks[kind].hex if kind in marks else '...'}",
+                read_only=kind is StoreKind.SERIES,
             )
-            for kind in TABLE_KINDS
+            for kind in DATABASE_KINDS if kind in TABLE_KINDS or kind in marks
         )
         return provisioner.fitted(Desired(tenant.name, logins, databases), self._settings.tenant_temp_bytes), passwords
 
@@ -346,7 +349,7 @@ class Stores:
         with self._database.transaction() as connection:
             moved = changed
             for row in store.of_tenant(connection, tenant.serial):
-                if row["kind"] not in TABLE_KINDS:
+                if row["kind"] not in DATABASE_KINDS:
                     continue
                 oid = provisioner.database_oid(row["database"])
                 if oid is not None:

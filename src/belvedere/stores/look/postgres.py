@@ -122,7 +122,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
-    AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+    AND n.nspname <> ALL ('{information_schema,belvedere}') AND n.nspname NOT LIKE 'pg\\_%%'
     AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     AND (%(oids)s::oid[] IS NULL OR c.oid IN (SELECT oid FROM wanted))

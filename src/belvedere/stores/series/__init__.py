@@ -1,0 +1,1 @@
+"""Measured values on PostgreSQL: a database of each tenant's own, in which only Belvedere writes."""
