@@ -21,7 +21,7 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
-from belvedere.stores.model import TABLE_KINDS, Store, StoreKind, StoreState, database_name
+from belvedere.stores.model import TABLE_KINDS, Store, StoreState, database_name
 from belvedere.tenants.service import Tenants
 from belvedere.workspaces.grafana.api import Access, Grafana
 from belvedere.workspaces.grafana.desired import Options
