@@ -59,6 +59,12 @@ from belvedere.previews.subjects import subjects
 from belvedere.previews.tokens import CaptureTokens
 from belvedere.reactions import REACTIONS
 from belvedere.stores import jobs as store_jobs
+from belvedere.stores.influx import jobs as influx_jobs
+from belvedere.stores.influx.influx import InfluxPoints
+from belvedere.stores.influx.logins import StoreLogins
+from belvedere.stores.influx.wire import influx_of, keeps_points
+from belvedere.stores.points import PointStore
+from belvedere.stores.series.service import SeriesPoints
 from belvedere.stores.service import Stores
 from belvedere.stores.watch import Watcher
 from belvedere.stores.wire import server_of
@@ -97,6 +103,8 @@ class Services:
     credentials: Credentials
     tenants: Tenants
     stores: Stores
+    points: PointStore
+    influx: InfluxPoints | None
     workspaces: Workspaces
     moves: Moves
     dashboards: Dashboards
@@ -186,6 +194,7 @@ class Services:
         return [
             *tenant_jobs.jobs(self.tenants),
             *store_jobs.jobs(self.stores),
+            *influx_jobs.jobs(self.influx),
             *workspace_jobs.jobs(self.workspaces, self.people, self.moves),
             *dashboard_jobs.jobs(self.dashboards),
             *preview_jobs.jobs(self.previews),
@@ -204,6 +213,8 @@ class Services:
         """Give back what is open."""
         self.workspaces.close()
         self.stores.close()
+        if self.influx is not None:
+            self.influx.close()
         self.history.close()
         self.database.close()
 
@@ -224,19 +235,24 @@ def build(settings: Settings) -> Services:
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
     invitations = Invitations(database=database, history=history, members=members, tenants=tenants)
+    influx = influx_of(
+        settings, database=database, history=history, queue=queue, tenants=tenants, credentials=credentials
+    )
     stores = Stores(
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
-        server=server_of(settings, control_url(settings)),
+        server=server_of(settings, control_url(settings)), points=[influx] if influx is not None else [],
     )
+    points = _points(settings, influx, SeriesPoints(database=database, stores=stores, tenants=tenants))
+    logins = StoreLogins(stores, influx)
     identities = LinkedIdentities(database=database, history=history, tenants=tenants)
     grafana = grafana_of(
-        settings, database=database, credentials=credentials, stores=stores,
+        settings, database=database, credentials=credentials, stores=logins,
         # The dashboards room is made below: it publishes to this one.
         publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
         members=members.of_tenant,
     )
     own = OwnGrafanas(
-        database=database, credentials=credentials, base=base_of(settings), stores=stores, options=options_of(settings),
+        database=database, credentials=credentials, base=base_of(settings), stores=logins, options=options_of(settings),
         publications=lambda serial: dashboards.publications(serial), members=members.of_tenant,  # noqa: PLW0108
     )
     shared = shared_of(settings, _query_gateway(settings, MemberLinks(identities=identities, members=members)))
@@ -259,13 +275,18 @@ def build(settings: Settings) -> Services:
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
-        tenants=tenants, stores=stores, workspaces=workspaces, identities=identities,
+        tenants=tenants, stores=stores, points=points, influx=influx, workspaces=workspaces, identities=identities,
         moves=Moves(
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
         sftp=SftpUsers(database=database, history=history, queue=queue, tenants=tenants),
     )
+
+
+def _points(settings: Settings, influx: InfluxPoints | None, series: SeriesPoints) -> PointStore:
+    """Choose where new measured values are kept."""
+    return influx if influx is not None and keeps_points(settings) else series
 
 
 def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | None:

@@ -12,13 +12,14 @@ from uuid import UUID
 from belvedere.credentials.service import Credentials
 from belvedere.kernel.db import Database
 from belvedere.kernel.secret import Secret
-from belvedere.stores.model import Store, StoreState
+from belvedere.stores.model import Store, StoreKind, StoreState
 from belvedere.workspaces.grafana import store
 from belvedere.workspaces.grafana.apply import Logins, key_of
 from belvedere.workspaces.grafana.document import POSTGRES, digest, fitted
 from belvedere.workspaces.grafana.model import (
     CAPTURE,
     Desired,
+    InfluxOptions,
     Kind,
     Record,
     Records,
@@ -61,6 +62,7 @@ class Options:
     somebody else made; an empty one means none; with `user_stays` it outlives the tenant.
     `store_address` is how Grafana reaches the tenants' PostgreSQL, as `host` or `host:port`; empty: as the tenants
     do. `sslmode` empty: none on loopback, else `require`. `capture` is how pictures of dashboards are taken.
+    `influx` is how Grafana asks the InfluxDB that holds measured values, where there is one.
     """
 
     organisation: str = "Tenant {id} - {name}"
@@ -70,6 +72,7 @@ class Options:
     store_address: str = ""
     sslmode: str = ""
     capture: Mode = Mode.TOKEN
+    influx: InfluxOptions | None = None
 
 
 class Wishes:
@@ -98,7 +101,7 @@ class Wishes:
         self, place: Place, records: Records, *, plugin: str = POSTGRES, boards: bool = True
     ) -> Desired:
         """Return all that should be there for a tenant, with or without its dashboards."""
-        sources = self._sources(place.tenant, records)
+        sources = self._sources(place, records)
         with self._database.transaction() as connection:
             installation = store.installation(connection)
             stale = tuple(
@@ -153,10 +156,13 @@ class Wishes:
         plain = document if self._gateway is None else self._gateway.uncarry(document)
         return fitted(plain, {one.uid: str(one.store_id) for one in sources}, POSTGRES)
 
-    def _sources(self, tenant: int, records: Records) -> tuple[WantedSource, ...]:
+    def _sources(self, place: Place, records: Records) -> tuple[WantedSource, ...]:
         made = []
-        for one in self._stores.of_tenant(tenant):
+        for one in self._stores.of_tenant(place.tenant):
             if one.state is not StoreState.READY:
+                continue
+            if one.kind is StoreKind.INFLUXDB:
+                made += self._influx(place, one, records)
                 continue
             record = records.get((Kind.SOURCE, one.kind.value))
             uid = record.uid if record and record.uid else source_uid(one.id)
@@ -173,6 +179,20 @@ class Wishes:
                 database=one.database, user=user, sslmode=self._sslmode(one), seal=_seal(one.id, password),
             ))
         return tuple(made)
+
+    def _influx(self, place: Place, one: Store, records: Records) -> list[WantedSource]:
+        """Return the data source of the tenant's bucket; none while its InfluxDB is not set up here."""
+        asked, gate = self._options.influx, self._gateway
+        if asked is None:
+            return []
+        record = records.get((Kind.SOURCE, one.kind.value))
+        secret = gate.secret if gate is not None else self._stores.reader_login(one.id)[1]
+        return [WantedSource(
+            key=one.kind.value, store_id=one.id, uid=record.uid if record and record.uid else source_uid(one.id),
+            name=f"influxdb_{place.name}", url=gate.address if gate is not None else asked.url, database=one.database,
+            user="", sslmode="", seal=_seal(one.id, secret), through=gate.header if gate is not None else "",
+            influx=asked,
+        )]
 
     def _address(self, one: Store) -> str:
         given = self._options.store_address

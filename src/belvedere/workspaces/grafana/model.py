@@ -26,7 +26,7 @@ RELEASED: Final = "-"
 """The mark of an organisation that was let go: Grafana keeps the old one when an empty text is sent."""
 
 INFLUX: Final = "influxdb"
-"""The plugin that carries a query's text to the gateway unchanged."""
+"""The plugin that carries a query's text to the gateway unchanged, and the one that asks an InfluxDB."""
 
 LOOK: Final = 1
 EDIT: Final = 2
@@ -104,8 +104,37 @@ class Right(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class InfluxOptions:
+    """How Grafana asks an InfluxDB: its address and organization, the plugin's type, and in Flux or in InfluxQL."""
+
+    url: str
+    org: str
+    plugin: str = INFLUX
+    flux: bool = True
+
+    def json_data(self, bucket: str, through: str) -> dict[str, Any]:
+        """Return the settings of a data source that are no secret.
+
+        The gateway knows the organization itself, and is told the bucket in its place.
+        """
+        if not self.flux:
+            return {"dbName": bucket, "httpMode": "POST", "httpHeaderName1": through or "Authorization"}
+        made = {"version": "Flux", "organization": bucket if through else self.org, "defaultBucket": bucket,
+                "httpMode": "POST"}
+        return made | ({"httpHeaderName1": through} if through else {})
+
+    def secret(self, through: str) -> str:
+        """Return the name under which Grafana keeps the token, or the gateway's secret."""
+        return "token" if self.flux and not through else "httpHeaderValue1"
+
+    def said(self, token: str) -> str:
+        """Return what is kept there: the token, or the whole header."""
+        return token if self.flux else f"Token {token}"
+
+
+@dataclass(frozen=True, slots=True)
 class WantedSource:
-    """One data source: PostgreSQL itself, or with `through` the query gateway, which knows the reader's login.
+    """One data source: PostgreSQL or InfluxDB itself, or with `through` the query gateway, which knows the login.
 
     `seal` changes with the password or the gateway's secret and tells nothing about it.
     """
@@ -120,15 +149,20 @@ class WantedSource:
     sslmode: str
     seal: str
     through: str = ""
+    influx: InfluxOptions | None = None
 
     @property
     def secret(self) -> str:
         """The name under which Grafana keeps its secret."""
+        if self.influx is not None:
+            return self.influx.secret(self.through)
         return "httpHeaderValue1" if self.through else "password"
 
     @property
     def types(self) -> frozenset[str]:
         """The names of its plugin."""
+        if self.influx is not None:
+            return frozenset({self.influx.plugin})
         return frozenset({INFLUX}) if self.through else SAME_TYPE
 
     def json_data(self) -> dict[str, Any]:
@@ -136,6 +170,8 @@ class WantedSource:
 
         `through` is the name of the header that carries the gateway's secret.
         """
+        if self.influx is not None:
+            return self.influx.json_data(self.database, self.through)
         if self.through:
             return {"dbName": self.database, "httpMode": "POST", "httpHeaderName1": self.through}
         return {

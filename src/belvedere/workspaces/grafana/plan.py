@@ -210,7 +210,7 @@ def source_changes(source: WantedSource, seen: Source, record: Record | None) ->
 
 def is_foreign_source(seen: Source) -> bool:
     """Tell whether a data source under one of our uids is of another kind than ours ever are."""
-    return seen.type not in SAME_TYPE | {INFLUX}
+    return seen.type not in SAME_TYPE and not seen.type.startswith(INFLUX)
 
 
 def plan_board(board: WantedBoard, seen: SeenBoard | None, record: Record | None, folder_uid: str) -> Steps:

@@ -8,6 +8,7 @@ from belvedere.kernel.errors import Rejected
 from belvedere.kernel.settings import Settings
 from belvedere.workspaces.grafana.api import Access
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores
+from belvedere.workspaces.grafana.model import InfluxOptions
 from belvedere.workspaces.grafana.passes import mode_of
 from belvedere.workspaces.grafana.people.roster import OfTenant
 from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared
@@ -68,8 +69,16 @@ def options_of(settings: Settings) -> Options:
     return Options(
         organisation=settings.grafana_organisation, user="" if user == _NONE else user,
         user_stays=settings.grafana_keep_user, store_address=settings.grafana_store_address,
-        sslmode=settings.grafana_store_ssl, capture=mode_of(settings.grafana_capture),
+        sslmode=settings.grafana_store_ssl, capture=mode_of(settings.grafana_capture), influx=influx_of(settings),
     )
+
+
+def influx_of(settings: Settings) -> InfluxOptions | None:
+    """Return how Grafana asks the InfluxDB that holds measured values; None where there is none."""
+    url = (settings.influxdb_address or settings.influxdb_host).rstrip("/")
+    if not url:
+        return None
+    return InfluxOptions(url, settings.influxdb_org, settings.influx_plugin, flux=settings.influx_language == "flux")
 
 
 def shared_of(settings: Settings, gateway: QueryGateway | None) -> Shared:
