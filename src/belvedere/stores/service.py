@@ -200,6 +200,11 @@ class Stores:
         door = self._door(store_id)
         return door.role, door.password
 
+    def writer_login(self, store_id: UUID) -> tuple[str, Secret]:
+        """Return the writer's role and password, for rows that came in the tenant's own files."""
+        door = self._door(store_id, LoginKind.WRITER)
+        return door.role, door.password
+
     def provision(self, serial: int) -> None:
         """Make, or repair, a tenant's logins, databases and default credentials. Twice does no harm."""
         tenant = self._tenants.find(serial)
@@ -368,14 +373,14 @@ class Stores:
                 raise Later(message, retry_in_s=2.0)
             yield
 
-    def _door(self, store_id: UUID) -> Door:
+    def _door(self, store_id: UUID, login: LoginKind = LoginKind.READER) -> Door:
         with self._database.transaction() as connection:
             row = store.by_id(connection, store_id)
             if row is None or row["state"] != StoreState.READY:
                 message = "No such store is ready."
                 raise NotFound(message)
-            role = store.logins(connection, row["tenant_id"])[LoginKind.READER]
-            password = self._credentials.read_in(connection, row["tenant_id"], _KEPT[LoginKind.READER])
+            role = store.logins(connection, row["tenant_id"])[login]
+            password = self._credentials.read_in(connection, row["tenant_id"], _KEPT[login])
         return Door(self._server, row["database"], role, password or Secret(""))
 
     def _must_find(self, serial: int) -> Tenant:
