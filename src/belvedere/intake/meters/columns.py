@@ -5,7 +5,7 @@ against each other. What is not here: what happens to odd rows (`parse.py`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from polars.exceptions import PolarsError
 
 from belvedere.intake.meters.model import TIME
 from belvedere.intake.meters.rows import NO_VALUES, Row, Shape
+from belvedere.intake.meters.source import count
 
 _DIGITS: Final = {
     "d": "[0-9][0-9]", "m": "[0-9][0-9]", "Y": "[1-2][0-9][0-9][0-9]", "H": "[0-9][0-9]", "M": "[0-9][0-9]",
@@ -48,7 +49,17 @@ class Columns:
         literals = re.sub(r"%.", "", self._form).encode() + shape.separator
         self._plain = _NUMBERS + literals
         self._wordy = self._plain + _TEXTS
+        number = r"(?:-?[0-9]+(?:\.[0-9]*)?)?"
+        cells = [self._pattern.strip("^$"), *[number] * len(self._names)]
+        others = shape.cells - len(cells)
+        rest = re.escape(shape.form.separator) + f"[^{re.escape(shape.form.separator)}]*"
+        row = re.escape(shape.form.separator).join(cells) + rest * others
+        self._row = re.compile(row.encode()) if self._pattern else None
         self._schema = {TIME: pl.Int64(), **{name: pl.Float64() for name in self._names}}
+
+    def plain(self, line: bytes) -> bool:
+        """Tell whether a line is likely to be read by columns: it is neither short, nor long, nor holds odd signs."""
+        return bool(self._row and self._row.fullmatch(line))
 
     def read(self, chunk: bytes) -> Read | None:
         """Read whole lines, each with its end; None where anything about them is odd."""
@@ -58,7 +69,7 @@ class Columns:
         words = bool(chunk.translate(None, self._plain))
         if words and chunk.translate(None, self._wordy):
             return None
-        rows, marks = chunk.count(b"\n"), chunk.count(separator)
+        rows, marks = count(chunk, b"\n"), count(chunk, separator)
         cells = marks // rows + 1 if rows else 0
         if cells < self._shape.cells or marks != rows * (cells - 1):
             return None
@@ -99,10 +110,10 @@ class Columns:
         finite = frame.select(pl.col(self._names).is_finite().all()).row(0)
         return frame if all(finite) else None
 
-    def frame_of(self, rows: Sequence[Row]) -> pl.DataFrame:
+    def frame_of(self, rows: Collection[Row]) -> pl.DataFrame:
         """Return rows that were read one by one as the same kind of frame."""
-        by_row = [(row.time, *row.values) for row in rows]
-        return pl.DataFrame(by_row, schema=self._schema, orient="row")
+        columns = zip(*(row.values for row in rows), strict=True)
+        return pl.DataFrame([[row.time for row in rows], *map(list, columns)], schema=self._schema, orient="col")
 
 
 def _places(masks: Sequence[pl.Series]) -> pl.Series:

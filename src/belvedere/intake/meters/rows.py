@@ -62,7 +62,9 @@ def reader_of_times(form: Format) -> Callable[[str], int | None]:
         except ValueError:
             return None
         try:
-            if found.tzinfo is None:
+            if found.tzinfo is None and zone.key == "UTC":
+                found = found.replace(tzinfo=UTC)
+            elif found.tzinfo is None:
                 found = found.replace(tzinfo=zone)
                 there = found.astimezone(UTC)
                 if there.astimezone(zone).replace(tzinfo=None) != found.replace(tzinfo=None):
