@@ -48,7 +48,9 @@ def stepped(frame: pl.DataFrame, before: int | None) -> pl.DataFrame:
     `before` is the time of the row that stands before the first one in the table. A row stands for the time since the
     one before, or for the usual step where that is missing.
     """
-    since = pl.col("time").diff().fill_null((pl.col("time").first() - before) if before is not None else None)
+    since = pl.col("time").diff()
+    if before is not None:
+        since = since.fill_null(pl.col("time").first() - before)
     steps = frame.get_column("time").diff().drop_nulls()
     usual = None if steps.is_empty() else steps.median()
     if not isinstance(usual, int | float):
