@@ -91,12 +91,16 @@ class InfluxWorld:
                 (place[1], place[2]): value for place, value in (found.points if found else {}).items()
                 if dict(tags_of(place[0])).get("campaign") in tags
             }
-        listed = " or ".join(f'r.campaign == "{tag}"' for tag in tags) or "false"
+        listed = " or ".join(f"r.campaign == {_flux(tag)}" for tag in tags) or "false"
         text = (f'from(bucket: "{bucket}") |> range(start: 0) |> filter(fn: (r) => {listed}) '
-                '|> keep(columns: ["_time", "_value", "_field"]) |> group()')
+                '|> toFloat() |> keep(columns: ["_time", "_value", "_field"]) |> group()')
         status, answer = self.points.influx.query(text, self.points.token(serial))
         assert status == 200, answer
         return read(answer)
+
+
+def _flux(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def read(answer: str) -> dict[tuple[str, int], float]:
