@@ -17,7 +17,7 @@ from belvedere.stores.influx.api import InfluxAway
 from belvedere.stores.influx.model import Purpose
 from belvedere.stores.points import Written
 from belvedere.tenants.model import Tenant
-from influx_world import SERVERS, InfluxWorld, batch, influx_of, points_of
+from influx_world import SERVERS, InfluxWorld, batch, drop_meta, influx_of, points_of
 
 pytestmark = pytest.mark.contract
 
@@ -34,9 +34,7 @@ def rig(request: pytest.FixtureRequest, world: World) -> Iterator[InfluxWorld]:
     yield made
     for tenant in made.made:
         made.points.remove_tenant(tenant.serial, keep_data=False)
-    meta = made.points.influx.bucket(made.points._meta_bucket)
-    if meta is not None:
-        made.points.influx.drop_bucket(meta.number)
+    drop_meta(made.points)
     made.points.close()
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import psycopg
 import pytest
 from psycopg import sql
 
+import influx_world
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.keys import FileKeys
 from belvedere.credentials.service import Credentials
@@ -18,7 +20,6 @@ from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, NotFound
-from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
 from belvedere.stores.series.plan import view_name
@@ -143,9 +144,37 @@ def series(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-@pytest.fixture(params=["twin", "postgresql"])
-def world(request: pytest.FixtureRequest, cluster: Any) -> Iterator[World]:  # noqa: ARG001  (before the first test)
-    made = twin() if request.param == "twin" else request.getfixturevalue("series")
+@pytest.fixture(scope="module")
+def influx(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
+    """Measured values in an InfluxDB: its twin, or the real one that BELVEDERE_TEST_INFLUX_URL names."""
+    made: dict[str, World] = {}
+    with cluster.control() as database:
+        rooms = stores_of(database, tmp_path_factory.mktemp("influx"))[1]
+        root = Actor(name="root", role=Role.ADMIN, door="test", origin="127.0.0.1")
+
+        def of(server: str) -> World:
+            if server not in made:
+                found = influx_world.points_of(influx_world.Rooms.of(rooms), server)
+                names = (f"{name}-{uuid4().hex[:8]}" for name in ("alice", "bob"))
+                serials = [rooms._tenants.create(root, name)[0].serial for name in names]
+                made[server] = World(found.points, serials, found.seen)
+            return made[server]
+
+        yield of
+        for world in made.values():
+            for serial in world.serials:
+                world.points.remove_tenant(serial, keep_data=False)
+            influx_world.drop_meta(world.points)
+            world.points.close()
+        rooms.close()
+
+
+@pytest.fixture(params=["twin", "postgresql", *(f"influxdb {one}" for one in influx_world.SERVERS)])
+def world(request: pytest.FixtureRequest, cluster: Any) -> Iterator[World]:
+    if request.param.startswith("influxdb"):
+        made = request.getfixturevalue("influx")(request.param.partition(" ")[2])
+    else:
+        made = twin() if request.param == "twin" else request.getfixturevalue("series")
     yield made
     for name in ("c", "d", "e"):
         for serial in made.serials:
@@ -201,8 +230,8 @@ def test_many_devices_and_channels_that_come_later(world: World) -> None:
 
 
 def test_a_generator_that_fails_leaves_nothing_behind(world: World) -> None:
-    if isinstance(world.points, TwinPoints):
-        pytest.skip("the twin writes as it goes")
+    if world.points.kind != "series":
+        pytest.skip("the twin and InfluxDB write as they go")
 
     def broken() -> Iterator[Batch]:
         yield batch([START], [1.0])
@@ -305,7 +334,7 @@ def test_a_rename_to_a_name_that_is_taken(series: World) -> None:
 def extra(series: World, columns: str, campaign: str = "e") -> list[Any]:
     place = next(one for one in series.more["stores"].of_tenant(series.serials[0]) if one.kind == "series")
     with psycopg.connect(series.more["cluster"].superuser, dbname=place.database) as session:
-        return session.execute(f'SELECT {columns} FROM public."{campaign}" ORDER BY time').fetchall()  # noqa: S608  (ours)
+        return session.execute(f'SELECT {columns} FROM public."{campaign}" ORDER BY time').fetchall()
 
 
 def test_energy_is_power_over_the_time_its_row_stands_for_and_gaps_are_told(series: World) -> None:

@@ -15,7 +15,7 @@ from belvedere.credentials.service import Credentials
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.db import Connection, Database, signal
-from belvedere.kernel.errors import Later, NotFound, Stuck
+from belvedere.kernel.errors import Conflict, Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan
 from belvedere.kernel.secret import Secret
@@ -108,6 +108,10 @@ class InfluxPoints:
             row, known = store.home(connection, serial, lock=True), store.campaign(connection, serial, campaign)
             if row is None or known is None:
                 return
+            other = store.campaign(connection, serial, to)
+            if other is not None and other["hidden_at"] is None:
+                message = f"There is a campaign {to} already."
+                raise Conflict(message)
             tags = self._tags(connection, serial, to, keep=known["tags"])
             store.forget_campaign(connection, serial, campaign)
             store.put_campaign(connection, serial, to, tags)
@@ -143,6 +147,9 @@ class InfluxPoints:
         with self._alone(serial):
             desired = self._desired(tenant)
             self._work_off(tenant, desired, removal(desired, self._observe(serial, desired), keep_data=keep_data))
+            with self._database.transaction() as connection:
+                store.close(connection, serial, keep_data=keep_data)
+                failpoint("stores.influx.remove.before-commit")
 
     # For jobs, other rooms and tools
 
@@ -215,9 +222,9 @@ class InfluxPoints:
         return self.token(serial, Purpose.BOTH), made
 
     def tags(self, serial: int) -> dict[str, list[str]]:
-        """Return what stands in the tag of each campaign's points, by the campaign's name."""
+        """Return what stands in the tag of each campaign's points, by the campaign's name; of those in sight."""
         with self._database.transaction() as connection:
-            return store.campaigns(connection, serial)
+            return store.campaigns(connection, serial, hidden=False)
 
     # Inside
 

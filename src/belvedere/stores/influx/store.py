@@ -52,6 +52,15 @@ def set_ready(connection: Connection, ident: UUID) -> bool:
     )
 
 
+def close(connection: Connection, tenant: int, *, keep_data: bool) -> None:
+    """Write down that a tenant's bucket is closed, or gone with its campaigns."""
+    connection.execute(
+        "UPDATE store SET state = 'planned' WHERE tenant_id = %s AND kind = %s", [tenant, StoreKind.INFLUXDB]
+    )
+    if not keep_data:
+        connection.execute("DELETE FROM influx_campaign WHERE tenant_id = %s", [tenant])
+
+
 def tokens(connection: Connection, tenant: int) -> dict[Purpose, str]:
     """Return the numbers of a tenant's tokens."""
     found = rows(connection, "SELECT purpose, number FROM influx_token WHERE tenant_id = %s", [tenant])
@@ -79,9 +88,12 @@ def campaign(connection: Connection, tenant: int, name: str) -> DictRow | None:
     )
 
 
-def campaigns(connection: Connection, tenant: int) -> dict[str, list[str]]:
-    """Return the tags of a tenant's campaigns by name, those out of sight too."""
-    found = rows(connection, "SELECT name, tags FROM influx_campaign WHERE tenant_id = %s", [tenant])
+def campaigns(connection: Connection, tenant: int, *, hidden: bool = True) -> dict[str, list[str]]:
+    """Return the tags of a tenant's campaigns by name, with or without those out of sight."""
+    found = rows(
+        connection,
+        "SELECT name, tags FROM influx_campaign WHERE tenant_id = %s AND (%s OR hidden_at IS NULL)", [tenant, hidden],
+    )
     return {str(row["name"]): list(row["tags"]) for row in found}
 
 
