@@ -20,7 +20,7 @@ from belvedere.dashboards.bind import bind
 from belvedere.dashboards.classify import Classification, Profile, Shape, asked_values, classify
 from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.store import Desired
-from belvedere.dashboards.template import catalogue, find
+from belvedere.dashboards.template import Template, catalogue, find
 from belvedere.kernel.errors import Later, TooMany
 from belvedere.workspaces.model import Model
 from belvedere.workspaces.viewer.store import is_lost, words
@@ -126,7 +126,8 @@ def look(
 ) -> Looked | None:
     """Say what dashboard a relation should have; None when it vanished while it was looked at."""
     shape = shape_of(relation, database, store_kind)
-    seen, state, message, inside, reach = Profile(), DashboardState.READY, "", False, ""
+    seen, state, message, inside = Profile(), DashboardState.READY, "", False
+    reach = since = until = ""
     try:
         with reader(store_id, within_s=within_s) as connection:
             inside = True
@@ -135,7 +136,11 @@ def look(
                     connection, shape, asked_values(shape), rows_estimate=relation.rows_estimate,
                     timeout_ms=round(within_s * 1000))
                 _, model = _drawn(shape, seen, override)
-                reach = postgres.reach(connection, model)
+                most = _template(model).most_values
+                if most:
+                    since, until = postgres.window(connection, model, most)
+                else:
+                    reach = postgres.reach(connection, model)
             except psycopg.Error as error:
                 if is_lost(error):
                     raise
@@ -149,10 +154,10 @@ def look(
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
     found, model = _drawn(shape, seen, override)
-    model = replace(model, reach=reach)
+    model = replace(model, reach=reach, since=since, until=until)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
-        found, state, message, relation.size_bytes if model.time and not model.default_range else None)
+        found, state, message, _size(relation, model))
     return Looked(desired, away=bool(message) and not inside)
 
 
@@ -161,6 +166,15 @@ def _drawn(shape: Shape, seen: Profile, override: str | None) -> tuple[Classific
     found = classify(shape, seen, override=override)
     template = find(found.chosen.template) or catalogue()[-1]
     return found, bind(template, shape, found.chosen, guess=found.guess)
+
+
+def _template(model: Model) -> Template:
+    return find(model.template) or catalogue()[-1]
+
+
+def _size(relation: Seen, model: Model) -> int | None:
+    """Return the size by which a later look sees that a range has to grow; None where it need not."""
+    return relation.size_bytes if model.time and not model.default_range else None
 
 
 def _meaning(error: psycopg.Error) -> tuple[DashboardState, str]:

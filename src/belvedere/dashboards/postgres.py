@@ -4,7 +4,8 @@ Nothing of a tenant's is evaluated but by its own reader in a read-only transact
 pg_catalog`. What is not here: what the counts mean (`classify.py`), panels' queries (`workspaces/postgres.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import psycopg
@@ -23,6 +24,9 @@ _RANGES: Final = (
     (1800, "now-5y"),
 )
 """The most days that each leaves room for: what fits today is to fit for a while."""
+
+_LIVE: Final = timedelta(days=3)
+"""How old the last row may be for more to be expected: files come once a night, and not on each weekend."""
 
 
 def profile(
@@ -79,6 +83,53 @@ def reach(connection: psycopg.Connection[Any], model: Model, *, timeout_ms: int 
             raise
         return ""
     return next((name for most, name in _RANGES if days is not None and days <= most), "")
+
+
+def window(
+    connection: psycopg.Connection[Any], model: Model, most: int, *, timeout_ms: int = 3000
+) -> tuple[str, str]:
+    """Return the range to show first: where the last `most` rows stand, but for a few that stand far apart.
+
+    Only where an index leads to the last rows it is quick enough; empty where it is not, and for no rows at all.
+    While rows still come, the range goes with the clock.
+
+    Raises:
+        psycopg.OperationalError: the session is lost.
+    """
+    field = model.fields.get(model.time or "")
+    if field is None or field.stored != "timestamptz":
+        return "", ""
+    statement = write(
+        "SELECT count(*) AS n, min(t) AS low, percentile_disc(0.01) WITHIN GROUP (ORDER BY t) AS early, "
+        "percentile_disc(0.99) WITHIN GROUP (ORDER BY t) AS late, max(t) AS high, now() AS now FROM "
+        "(SELECT {0} AS t FROM {1}.{2} WHERE {0} BETWEEN '1900-01-01' AND '2200-01-01' ORDER BY {0} DESC LIMIT {3}) "
+        "AS last", sql.Identifier(field.column), sql.Identifier(model.schema), sql.Identifier(model.table),
+        sql.Literal(most))
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
+            row = run(connection, statement)[0]
+    except psycopg.Error as error:
+        if is_lost(error):
+            raise
+        return "", ""
+    return ("", "") if not row["n"] else first_range(row, whole=row["n"] < most)
+
+
+def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str]:
+    """Choose the range of some rows: `low`, `early`, `late`, `high` of their times, and what time it is now."""
+    # A meter whose clock was reset writes a few rows years away: they would leave a dot at each end of a chart.
+    since = row["early"] if row["early"] - row["low"] > row["late"] - row["early"] else row["low"]
+    until = row["late"] if row["high"] - row["late"] > row["late"] - since else row["high"]
+    if -_LIVE < row["now"] - until < _LIVE:
+        days = (row["now"] - since) / timedelta(days=1)
+        fitting = [name for most, name in _RANGES if days <= most]
+        shorter = [name for most, name in _RANGES if most <= days]
+        name = (fitting[0] if fitting else "") if whole else (shorter[-1] if shorter else "now-24h")
+        if name:
+            return name, "now"
+    last = until + timedelta(seconds=59)
+    return f"{since:%Y-%m-%dT%H:%M}Z", f"{last:%Y-%m-%dT%H:%M}Z"
 
 
 def stands(connection: psycopg.Connection[Any], oid: int) -> bool:

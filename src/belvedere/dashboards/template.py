@@ -81,7 +81,7 @@ class Derived(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Template(Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of the catalogue."""
+    """One file of the catalogue. `most_values`: only so many of the last rows are shown first, where there are more."""
 
     template: str
     family: str
@@ -103,6 +103,7 @@ class Template(Struct, frozen=True, forbid_unknown_fields=True):
     time_unit_of: str = ""
     time_unit_rules: tuple[UnitRule, ...] = ()
     default_range: str = ""
+    most_values: int = 0
     fallback: bool = False
 
     def panels(self) -> list[Panel]:

@@ -25,7 +25,8 @@ _KINDS: Final = {
     "table": "table", "text": "text",
 }
 _UNITS: Final = {
-    "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes",
+    "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes", "V": "volt", "A": "amp",
+    "kWh": "kwatth", "Hz": "hertz", "°C": "celsius", "VA": "voltamp", "var": "voltampreact",
 }
 _TICKS_APART: Final = 180
 """Pixels between two labels below vertical bars; moments of runs would cover each other."""
@@ -50,7 +51,9 @@ def to_grafana(model: Model, dashboard_id: UUID, *, datasource: str) -> Document
         "editable": True,
         "graphTooltip": 1,
         "refresh": "",
-        "time": {"from": model.default_range or model.reach or "now-10y", "to": "now"},
+        "time": {
+            "from": model.since or model.default_range or model.reach or "now-10y", "to": model.until or "now",
+        },
         "annotations": {"list": []},
         "templating": {"list": [_variable(model, variable, source) for variable in model.variables]},
         "panels": list(_panels(model, source)),

@@ -17,7 +17,8 @@ def to_view(model: Model, dashboard_id: UUID) -> ViewLayout:
         guess=model.guess,
         database=model.database,
         table=model.table,
-        time=ViewTime(field.column if field else None, None, None, model.default_range),
+        time=ViewTime(
+            field.column if field else None, model.since or None, model.until or None, model.default_range),
         refresh_s=model.refresh_s,
         variables=[
             ViewVariable(v.name, v.label, list(v.options), v.default or (ALL if v.optional else ""))

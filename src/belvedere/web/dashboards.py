@@ -17,6 +17,8 @@ from belvedere.web.tenant import find as find_tenant
 blueprint = Blueprint("dashboards", __name__)
 
 _CAPTURE_S: Final = 300
+_BEGINNING: Final = "1900-01-01"
+
 RANGES: Final = (
     ("1 h", "now-1h"),
     ("24 h", "now-24h"),
@@ -84,7 +86,12 @@ def _ranges(layout: Any) -> list[tuple[str, str, bool]]:  # noqa: ANN401  (the v
         return []
     start, end = request.args.get("from"), request.args.get("to")
     made = [(label, context.here(**{"from": since, "to": None}), start == since and not end) for label, since in RANGES]
-    return [*made, ("All data", context.here(**{"from": None, "to": None}), not start and not end)]
+    first = ("All data", context.here(**{"from": None, "to": None}), not start and not end)
+    if not layout.time.start:
+        return [*made, first]
+    # What is shown first is not all there may be.
+    everything = context.here(**{"from": _BEGINNING, "to": None})
+    return [*made, ("Latest data", *first[1:]), ("All data", everything, start == _BEGINNING and not end)]
 
 
 @blueprint.get("/tenants/<slug>/dashboards/<uuid:dashboard_id>/panels/<panel_id>")

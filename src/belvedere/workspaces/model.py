@@ -84,6 +84,7 @@ class Query(Struct, frozen=True, forbid_unknown_fields=True):
         limit: most rows of the answer.
         runs: only so many last runs, by the variable of this name.
         lookup: for `compare`, the lookup that knows unit and direction of each key.
+        whole: whatever the variables choose, of all.
     """
 
     kind: QueryKind
@@ -97,6 +98,7 @@ class Query(Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 200
     runs: str = ""
     lookup: str = ""
+    whole: bool = False
 
 
 class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,6 +192,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     role that the time range filters; `run` the one that tells runs apart. `time_unit` is empty where the table
     does not tell the unit of its delays. `reach` is the shortest usual time range that holds every row, such as
     `now-90d`; empty where that is not known. It is for workspaces that must name one; the viewer shows all there is.
+    `since` and `until` are what is shown first of a table that may be too long to be read whole, as ISO 8601 or such as
+    `now-7d`; empty where everything is.
     """
 
     template: str
@@ -210,6 +214,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     time_unit_rules: tuple[UnitRule, ...] = ()
     default_range: str = ""
     reach: str = ""
+    since: str = ""
+    until: str = ""
     refresh_s: int = 30
 
     def panel(self, panel_id: str) -> Panel | None:

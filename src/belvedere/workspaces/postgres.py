@@ -93,10 +93,19 @@ def _base(model: Model, dialect: Dialect, roles: set[str], variables: Iterable[V
     conditions = [c for c in (dialect.chosen(dialect.name(v.role or ""), v) for v in choices) if c is not None]
     conditions += [moment] if moment is not None else []
     return write(
-        "base AS (SELECT * FROM (SELECT {columns} FROM {schema}.{table}) AS read{where})",
+        "base AS (SELECT * FROM (SELECT {columns} FROM {schema}.{table}{early}) AS read{where})",
         columns=sql.SQL(", ").join(columns or [sql.SQL("1 AS one")]),
-        schema=dialect.name(model.schema), table=dialect.name(model.table),
+        schema=dialect.name(model.schema), table=dialect.name(model.table), early=_early(model, dialect),
         where=_where(conditions))
+
+
+def _early(model: Model, dialect: Dialect) -> sql.Composed:
+    """Cut to the time range by the column itself as well, where its index can help."""
+    field = model.fields.get(model.time or "")
+    if field is None or field.stored != "timestamptz":
+        return sql.Composed([])
+    moment = dialect.between(dialect.name(field.column))
+    return sql.Composed([]) if moment is None else _where([moment])
 
 
 def _where(conditions: Sequence[sql.Composable]) -> sql.Composed:
@@ -119,7 +128,8 @@ class _Parts:
     def ctes(self, *more: sql.Composable) -> sql.Composed:
         """Write `WITH base, runs, data` and whatever a kind needs besides."""
         model, query = self.model, self.query
-        parts: list[sql.Composable] = [_base(model, self.dialect, roles_of(model, query), model.variables)]
+        chosen = () if query.whole else model.variables
+        parts: list[sql.Composable] = [_base(model, self.dialect, roles_of(model, query), chosen)]
         conditions: list[sql.Composable] = [self.condition(condition) for condition in query.where]
         source: sql.Composable = sql.SQL("base")
         if self.runs:

@@ -73,6 +73,14 @@ def _made(panel: Panel, columns: list[PanelColumn], rows: list[list[Value]], **m
         columns=columns, rows=rows, options=options, **more)
 
 
+def _figure(model: Model, panel: Panel, measure: Measure) -> PanelColumn:
+    """Describe a figure; the first and the last of times are times."""
+    field = model.fields.get(measure.of or "")
+    if field is not None and field.read == "time" and measure.function in ("min", "max"):
+        return PanelColumn(measure.name, measure.label, "time")
+    return _column(panel, measure)
+
+
 def _column(panel: Panel, measure: Measure, label: str = "", name: str = "") -> PanelColumn:
     return PanelColumn(
         name or measure.name, label or measure.label, "number", measure.unit or panel.unit,
@@ -110,8 +118,11 @@ def _scaled(value: Value, previous: Value, unit: str) -> tuple[Value, Value, str
 
 
 def _aggregate(model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -> PanelData:
-    columns = [PanelColumn(role, _label(model, role), "text") for role in query.by]
-    columns += [_column(panel, measure) for measure in query.measures]
+    columns = [
+        PanelColumn(role, _label(model, role), "time" if model.fields[role].read == "time" else "text")
+        for role in query.by
+    ]
+    columns += [_figure(model, panel, measure) for measure in query.measures]
     shown = [
         [*(_or_none(row[role]) for role in query.by), *(plain(row[m.name]) for m in query.measures)]
         for row in rows[: query.limit]

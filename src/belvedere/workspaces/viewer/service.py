@@ -112,6 +112,8 @@ class Viewer:
             raise NotFound(message)
         now = self._now()
         since, until = span.parse(start, now), span.parse(end, now)
+        if since is None and until is None:
+            since, until = self._first(shown.model)
         if since and until and since > until:
             message = "End is before start. Swap them."
             raise Rejected(message, field="to")
@@ -166,6 +168,11 @@ class Viewer:
             return answer
         return replace(answer, state="partial", message=" ".join(sentences))
 
+    def _first(self, model: Model) -> tuple[datetime | None, datetime | None]:
+        """Return the range that is shown when nobody asked for one."""
+        now = self._now()
+        return span.parse(model.since, now), span.parse(model.until, now)
+
     def _values(
         self, connection: psycopg.Connection[Any], shown: Shown, chosen: Mapping[str, str]
     ) -> dict[str, str]:
@@ -181,7 +188,8 @@ class Viewer:
         self, connection: psycopg.Connection[Any], shown: Shown, open_ones: list[Variable], values: dict[str, str]
     ) -> dict[str, str]:
         roles = [v.role for v in open_ones if v.role]
-        rows = store.run(connection, compose_defaults(shown.model, roles, Values(chosen=dict(values))))
+        dialect = Values(*self._first(shown.model), chosen=dict(values))
+        rows = store.run(connection, compose_defaults(shown.model, roles, dialect))
         return {v.name: str(rows[0][v.role]) for v in open_ones if v.role} if rows else {}
 
     def _variables(self, shown: Shown, chosen: dict[str, str]) -> list[ViewVariable]:
@@ -201,7 +209,8 @@ class Viewer:
         value = values.get(variable.name, ALL if variable.role else variable.default)
         if variable.role is None:
             return ViewVariable(variable.name, variable.label, list(variable.options), value)
-        statement: sql.Composed = compose_options(shown.model, variable, Values(chosen=values))
+        dialect = Values(*self._first(shown.model), chosen=values)
+        statement: sql.Composed = compose_options(shown.model, variable, dialect)
         options = [str(row["option"]) for row in store.run(connection, statement)]
         if value not in options and value != ALL:
             options.insert(0, value)
