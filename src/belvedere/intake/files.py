@@ -100,7 +100,6 @@ class Folder:
             OSError: a part is not there, is no folder, or is a link.
         """
         here, at = os.dup(self.descriptor), self.path
-        os.set_inheritable(here, False)
         for part in [one for one in path.split("/") if one]:
             if part in {".", ".."}:
                 os.close(here)
@@ -131,6 +130,14 @@ class Folder:
                 return None
             raise
 
+    def remove_empty(self, name: str) -> None:
+        """Remove a folder in it that is empty.
+
+        Raises:
+            OSError: it is not empty, or not there.
+        """
+        os.rmdir(name, dir_fd=self.descriptor)
+
     def folders(self) -> list[tuple[str, str]]:
         """Return the names of the real folders in it that are tenants' own, each with what it is known by."""
         with os.scandir(self.descriptor) as entries:
@@ -141,22 +148,14 @@ class Folder:
 
     def walk(self, depth: int = MOST_DEPTH) -> Iterator[Seen | Odd]:
         """Go over all files in it and below that may be taken, folder by folder; a folder that goes away is skipped."""
-        below = []
+        below: list[str] = []
         try:
-            with os.scandir(self.descriptor) as entries:
-                for entry in entries:
-                    found = self._entry(entry)
-                    if isinstance(found, str):
-                        below.append(found)
-                    elif found is not None:
-                        yield found
+            yield from self._listed(below)
         except OSError as error:
             if not is_absent(error):
                 yield Odd(self.path, "", sentence(error)[1])
-            return
-        if not depth:
-            if below:
-                yield Odd(self.path, "", f"Folders deeper than {MOST_DEPTH} levels are not looked into.")
+        if below and not depth:
+            yield Odd(self.path, "", f"Folders deeper than {MOST_DEPTH} levels are not looked into.")
             return
         for name in sorted(below):
             try:
@@ -167,6 +166,16 @@ class Folder:
                 continue
             with inner:
                 yield from inner.walk(depth - 1)
+
+    def _listed(self, below: list[str]) -> Iterator[Seen | Odd]:
+        """Give the files in it, and add the names of the folders in it to `below`."""
+        with os.scandir(self.descriptor) as entries:
+            for entry in entries:
+                found = self._entry(entry)
+                if isinstance(found, str):
+                    below.append(found)
+                elif found is not None:
+                    yield found
 
     def _entry(self, entry: "os.DirEntry[str]") -> Seen | Odd | str | None:
         """Return a file as seen, the name of a folder, what else bears a file's name, or None for nobody's business."""
@@ -241,16 +250,50 @@ class Root:
         # The root is the operator's: it may be a link.
         return Folder(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
-    def home(self, tenant: str, *, make: bool = False) -> Folder | None:
-        """Open a tenant's folder, whose path then is empty; None when it is not there and not to be made.
+    def home(self, tenant: str) -> Folder | None:
+        """Open a tenant's folder, whose path then is empty; None when it is not there.
+
+        Raises:
+            OSError: it cannot be read, or a link or file bears its name.
+        """
+        with self.open() as root:
+            try:
+                home = root.below(tenant)
+            except FileNotFoundError:
+                return None
+        home.path = ""
+        return home
+
+    def made_home(self, tenant: str) -> Folder:
+        """Open a tenant's folder, made when it is not there.
 
         Raises:
             OSError: it cannot be made or read, or a link or file bears its name.
         """
         with self.open() as root:
-            try:
-                home = root.made(tenant) if make else root.below(tenant)
-            except FileNotFoundError:
-                return None
+            home = root.made(tenant)
         home.path = ""
         return home
+
+
+def remove_tree(parent: Folder, name: str) -> None:
+    """Remove a folder with all that is in it; links are removed, never followed.
+
+    Raises:
+        OSError: something cannot be removed; what is left stays.
+    """
+    found = parent.stat(name)
+    if found is None:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        os.unlink(name, dir_fd=parent.descriptor)
+        return
+    with parent.below(name) as folder:
+        with os.scandir(folder.descriptor) as entries:
+            inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for inner, is_folder in inside:
+            if is_folder:
+                remove_tree(folder, inner)
+            else:
+                os.unlink(inner, dir_fd=folder.descriptor)
+    os.rmdir(name, dir_fd=parent.descriptor)

@@ -4,11 +4,11 @@ Paths are below a tenant's folder, without a slash at either end, as `names.text
 what controls a terminal stands as `\xNN`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -213,32 +213,59 @@ class Outcome:
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store made of what it was given: how many points it refused, and why, as a sentence."""
+
+    refused: int = 0
+    why: str = ""
+
+
 Hand = Callable[[bytes], None]
 """Hands one part of what was read over to be stored; it waits while the store is behind."""
 
 
 class Taker(Protocol):
-    """Who takes one kind of file. `read` runs in a child process, `store` in the runner.
+    """Who takes one kind of file. `reader` runs in a child process, everything else in the runner.
 
     What passes between them are bytes, so that a reader that dies takes nothing with it.
     """
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Tell the kind, in a word for people: `meter`, `report`."""
+        ...
+
+    @property
+    def reader(self) -> str:
+        """Name the function that reads, `module:function`: `read(place: Place, file: BinaryIO, hand: Hand, **options)`.
+
+        It returns an `Outcome`. A file that cannot be read is an outcome with an `error`; any exception counts as a
+        defect of the reader and refuses this file alone.
+        """
+        ...
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What the reader gets besides, by keyword."""
+        ...
 
     def recognises(self, name: str, head: bytes) -> bool:
         """Tell by its name and first bytes (at most 4096) whether a file is of this kind. Quick: it runs for each."""
         ...
 
-    def read(self, place: Place, file: BinaryIO, hand: Hand) -> Outcome:
-        """Read a file from its beginning, hand over its parts, and say what it was. In a child process.
-
-        Whatever the file holds: a file that cannot be read is an `Outcome` with an `error`; any exception counts as
-        a defect of the taker and refuses this file alone.
-        """
+    def claims(self, name: str) -> bool:
+        """Tell whether a file of this name, which nobody recognises, is this one's to refuse with a reason."""
         ...
 
-    def store(self, serial: int, campaign: str, parts: Iterator[tuple["Upload", bytes]]) -> None:
+    def misplaced(self, place: Place) -> str | None:
+        """Say why a file of this kind cannot be taken where it lies; None if it can."""
+        ...
+
+    def store(self, serial: int, campaign: str, parts: Iterator[tuple[Place, bytes]]) -> Stored:
         """Store what was handed over of files of one campaign, in order; the same again changes nothing.
+
+        `campaign` is empty for files above all campaigns.
 
         Raises:
             Later: the store is away; nothing is lost, all of it comes again.
@@ -250,14 +277,10 @@ class Taker(Protocol):
         """Make everything ready that files of this kind need before they come. Idempotent."""
         ...
 
-    def renamed(self, serial: int, campaign: str, name: str) -> None:
+    def renamed(self, serial: int, campaign: str, to: str) -> None:
         """Let what is stored of a campaign stand under another name. Idempotent."""
         ...
 
-    def removed(self, serial: int, *, keep_data: bool) -> None:
-        """Let go of a tenant."""
-        ...
-
-    def summary(self, lines: Sequence[bytes]) -> None:
-        """Keep summary points of runs and files, as line protocol."""
+    def forgotten(self, serial: int, campaign: str) -> None:
+        """Take a campaign out of sight; what is stored stays. Idempotent."""
         ...

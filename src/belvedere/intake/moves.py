@@ -24,7 +24,7 @@ _NOT_HERE: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 _libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class Changed(Exception):  # noqa: N818  (an outcome: the file is another one by now)
+class Changed(Exception):
     """The file was changed or replaced since it was read. It stays, to be read anew."""
 
 
@@ -87,6 +87,18 @@ def put_back(folder: Folder, done: str, name: str) -> None:
     into, _, there = done.partition("/")
     with folder.below(into) as target:
         _rename(target, there, folder, name)
+
+
+def rename_folder(folder: Folder, name: str, target: Folder, to: str) -> None:
+    """Rename a folder, never over another.
+
+    Raises:
+        FileExistsError: something bears the name.
+        OSError: it is not there, or cannot be renamed.
+    """
+    if target.stat(to) is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    _rename(folder, name, target, to)
 
 
 def _names(name: str) -> Iterator[str]:

@@ -12,7 +12,10 @@ from typing import Final
 MOST_CAMPAIGN_BYTES: Final = 100
 """Longest name of a campaign: it becomes a tag of each point and part of titles."""
 
-DONE: Final = ("parsed", "error")
+PARSED: Final = "parsed"
+ERROR: Final = "error"
+
+DONE: Final = (PARSED, ERROR)
 """Folders of files that are done, beside those that come."""
 
 OURS: Final = ".belvedere-"

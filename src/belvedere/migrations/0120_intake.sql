@@ -67,6 +67,7 @@ CREATE TABLE upload (
 -- One open row a place: whoever looks twice notes a file once.
 CREATE UNIQUE INDEX upload_open ON upload (tenant_id, folder, name)
     WHERE state IN ('received', 'reading', 'stored', 'waiting', 'left');
+CREATE INDEX upload_due ON upload (tenant_id, received_at, changed_ns, id) WHERE state IN ('received', 'waiting');
 CREATE INDEX upload_of_tenant ON upload (tenant_id, id DESC);
 CREATE INDEX upload_of_campaign ON upload (campaign_id, id DESC);
 CREATE INDEX upload_place ON upload (tenant_id, folder, name, id DESC);

@@ -1,0 +1,1 @@
+"""Uploads as people see them: listed, looked at, tried again."""
