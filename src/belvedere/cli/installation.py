@@ -213,6 +213,15 @@ def gateway() -> None:
     serve(settings)
 
 
+@click.command(epilog="Example: belvedere sftp run")
+def sftp() -> None:
+    """Serve SFTP, alone."""
+    settings = _part("sftp")
+    from belvedere.node.sftp import serve
+
+    serve(settings)
+
+
 def _part(name: str) -> Settings:
     """Make this process a part: logging, and, without a supervisor, the database brought up to date."""
     from belvedere.kernel.control import EMBEDDED, control_url, source

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from belvedere.kernel.secret import Secret
-from belvedere.kernel.setting_rows import bool_row, choice_row, float_row, int_row, secret_row, text_row
+from belvedere.kernel.setting_rows import bool_row, choice_row, float_row, int_row, port_row, secret_row, text_row
 from belvedere.kernel.settings_grafana import GrafanaSettings
 
 _FILES: Final = "Files in"
@@ -108,6 +108,31 @@ class IntakeSettings(GrafanaSettings):
         "hook",
         "Folder of the command hook, relative to the home: its socket, and the events that it keeps while nobody "
         "listens. Another user's SFTPGo needs one that it may write in.",
+        section=_FILES,
+    )
+    sftp: bool = bool_row("BELVEDERE_SFTP", "Run the SFTP server as a part.", default=True, section=_FILES)
+    sftp_host: str = text_row(
+        "BELVEDERE_SFTP_HOST", "127.0.0.1", "Address that the SFTP server listens on.", section=_FILES
+    )
+    sftp_port: int = port_row("BELVEDERE_SFTP_PORT", 8022, "Port that it listens on.", section=_FILES)
+    sftp_address: str = text_row(
+        "BELVEDERE_SFTP_ADDRESS",
+        "",
+        "How senders reach it, `host` or `host:port`, as pages say it. Empty: the host of PUBLIC_URL.",
+        section=_FILES,
+    )
+    sftp_idle_s: float = float_row(
+        "BELVEDERE_SFTP_IDLE_S", 600.0, "Seconds without a word after which a session ends.", section=_FILES, least=1.0
+    )
+    sftp_sessions_per_user: int = int_row(
+        "BELVEDERE_SFTP_SESSIONS_PER_USER", 20, "Most sessions of one user at a time.", section=_FILES, least=1
+    )
+    sftp_sessions_per_address: int = int_row(
+        "BELVEDERE_SFTP_SESSIONS_PER_ADDRESS", 50, "Most sessions from one address at a time.", section=_FILES, least=1
+    )
+    sftp_flush: bool = bool_row(
+        "BELVEDERE_SFTP_FLUSH",
+        "Let each upload wait until the disk has it before its end is confirmed; slow on slow disks.", default=False,
         section=_FILES,
     )
     sftpgo_url: str = text_row(

@@ -7,6 +7,7 @@ forgotten when the part has lived a minute. What is not here: the order in which
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -149,6 +150,16 @@ def answers(host: str, port: int) -> bool:
         return True
     finally:
         connection.close()
+
+
+def greets(host: str, port: int) -> bool:
+    """Tell whether something that speaks first, as SSH does, listens on an address."""
+    where = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  (compared, not bound)
+    try:
+        with socket.create_connection((where, port), timeout=_PROBE_S) as probe:
+            return bool(probe.recv(4))
+    except OSError:
+        return False
 
 
 def supervised() -> bool:

@@ -23,7 +23,7 @@ from belvedere.kernel.errors import Conflict, Rejected, Stuck
 from belvedere.kernel.misspelt import misspelt
 from belvedere.kernel.settings import Settings
 from belvedere.node.home import Home, PartState, State
-from belvedere.node.parts import Part, answers
+from belvedere.node.parts import Part, answers, greets
 from belvedere.node.postgres import EmbeddedPostgres
 
 _LOOK_S: Final = 0.1
@@ -88,6 +88,8 @@ class Supervisor:
         must_be_free(self._settings.host, self._settings.port)
         if self._settings.gateway:
             must_be_free(self._settings.gateway_host, self._settings.gateway_port, "BELVEDERE_GATEWAY_PORT")
+        if self._settings.sftp:
+            must_be_free(self._settings.sftp_host, self._settings.sftp_port, "BELVEDERE_SFTP_PORT")
         self._publish("starting")
         if source(self._settings) == EMBEDDED:
             self._postgres = EmbeddedPostgres(self._home.path, programs=self._settings.postgres_binaries)
@@ -118,6 +120,8 @@ class Supervisor:
             self._parts.append(
                 part("gateway", "gateway", ready=lambda: answers(settings.gateway_host, settings.gateway_port))
             )
+        if settings.sftp:
+            self._parts.append(part("sftp", "sftp", ready=lambda: greets(settings.sftp_host, settings.sftp_port)))
         if settings.sample and not self._mark("sample-loaded").exists():
             self._parts.append(part("sample", "sample", "load", once=True))
         # The page first: on two cores the others would delay it.

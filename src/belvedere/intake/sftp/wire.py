@@ -223,6 +223,7 @@ def long_name(name: bytes, owner: str, found: os.stat_result, now: float) -> byt
     modified = found.st_mtime
     form = "%b %d %H:%M" if now - 15_552_000 < modified <= now + 3600 else "%b %d  %Y"
     who = owner.encode("utf-8", "replace")
-    left = f"{stat.filemode(stat.S_IFMT(found.st_mode) | 0o644)}    1 ".encode()
+    mode = stat.S_IFMT(found.st_mode) | (0o755 if stat.S_ISDIR(found.st_mode) else 0o644)
+    left = f"{stat.filemode(mode)}    1 ".encode()
     right = f"{found.st_size:>12} {time.strftime(form, time.gmtime(modified))} ".encode("ascii", "replace")
     return left + who + b" " + who + right + name
