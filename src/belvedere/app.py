@@ -36,6 +36,11 @@ from belvedere.intake.hooks.service import Hooks
 from belvedere.intake.hooks.wire import roots_of
 from belvedere.intake.service import Intake
 from belvedere.intake.sftp.service import SftpUsers
+from belvedere.intake.sftp.sessions import SftpSessions
+from belvedere.intake.sftpgo import jobs as sftpgo_jobs
+from belvedere.intake.sftpgo.service import SftpGoUsers
+from belvedere.intake.sftpgo.wire import root_of
+from belvedere.intake.sftpgo.wire import server_of as sftpgo_of
 from belvedere.inventory.service import Inventories
 from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
@@ -114,6 +119,12 @@ class Services:
     previews: Previews
     identities: LinkedIdentities
     sftp: SftpUsers
+    sftpgo: SftpGoUsers
+
+    @property
+    def sftp_sessions(self) -> SftpSessions:
+        """Who signs in over SSH, and who is there."""
+        return SftpSessions(database=self.database, history=self.history)
 
     @property
     def people(self) -> People:
@@ -200,6 +211,7 @@ class Services:
             *preview_jobs.jobs(self.previews),
             *notification_jobs.jobs(self.notifications),
             *identity_jobs.jobs(self.history),
+            *sftpgo_jobs.jobs(self.sftpgo),
         ]
 
     def watcher(self) -> Watcher:
@@ -211,6 +223,7 @@ class Services:
 
     def close(self) -> None:
         """Give back what is open."""
+        self.sftpgo.close()
         self.workspaces.close()
         self.stores.close()
         if self.influx is not None:
@@ -272,6 +285,7 @@ def build(settings: Settings) -> Services:
     notifications = _notifications(settings, database=database, queue=queue, history=history, credentials=credentials)
     previews = _previews(settings, database=database, queue=queue, history=history, notifications=notifications,
                          workspaces=workspaces, dashboards=dashboards)
+    sftp = SftpUsers(database=database, history=history, queue=queue, tenants=tenants)
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
@@ -280,7 +294,10 @@ def build(settings: Settings) -> Services:
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
-        sftp=SftpUsers(database=database, history=history, queue=queue, tenants=tenants),
+        sftp=sftp,
+        sftpgo=SftpGoUsers(
+            database=database, history=history, users=sftp, server=sftpgo_of(settings), root=root_of(settings)
+        ),
     )
 
 
