@@ -42,6 +42,22 @@ class Lines:
     too_long: bool = False
 
 
+def parted(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield whole lines together, and each line that is longer than lines are alone and marked."""
+    start = at = 0
+    while len(data) - at > LINE_MOST:
+        end = data.rfind(b"\n", at, at + LINE_MOST + 1) + 1
+        if end <= at:
+            end = data.find(b"\n", at) + 1
+            if start < at:
+                yield data[start:at], False
+            yield data[at:end], True
+            start = end
+        at = end
+    if start < len(data):
+        yield data[start:], False
+
+
 class Source:
     """The lines of one stream."""
 
@@ -60,7 +76,7 @@ class Source:
         """Return the next line without its end, None at the file's end or where the line is longer than lines are."""
         while (end := self._data.find(b"\n", self._at)) < 0 and not self._ended and self._left <= LINE_MOST:
             self._fill()
-        if end < 0 and not 0 < self._left <= LINE_MOST:
+        if not 0 < (self._left if end < 0 else end - self._at + 1) <= LINE_MOST:
             return None
         line, self._at = (self._data[self._at:end], end + 1) if end >= 0 else (self._data[self._at:], len(self._data))
         self._next += 1
@@ -68,8 +84,8 @@ class Source:
 
     @property
     def at_end(self) -> bool:
-        """Tell whether nothing but blank lines is left, as far as it has been read."""
-        if not self._left and not self._ended:
+        """Tell whether nothing but blank lines is left; of very many of them it does not see the end."""
+        while not self._ended and self._left <= LINE_MOST and not self._data[self._at:].strip(b" \n"):
             self._fill()
         return self._ended and not self._data[self._at:].strip(b" \n")
 
@@ -83,8 +99,9 @@ class Source:
             cut = self._data.rfind(b"\n", self._at) + 1
             if cut:
                 whole, self._at = self._data[self._at:cut], cut
-                yield Lines(whole, self._next)
-                self._next += count(whole, b"\n")
+                for part, too_long in parted(whole):
+                    yield Lines(b"" if too_long else part, self._next, too_long=too_long)
+                    self._next += count(part, b"\n")
             if self._ended:
                 break
             if self._left > LINE_MOST:
