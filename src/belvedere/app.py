@@ -29,11 +29,13 @@ from belvedere.identity.members.invitations import Invitations
 from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.intake.campaigns.service import Campaigns
 from belvedere.intake.hooks.homes import UserHomes
 from belvedere.intake.hooks.local import LocalDoor
 from belvedere.intake.hooks.service import PURPOSE as HOOK_PURPOSE
 from belvedere.intake.hooks.service import Hooks
 from belvedere.intake.hooks.wire import roots_of
+from belvedere.intake.meter_files import MeterFiles
 from belvedere.intake.service import Intake
 from belvedere.intake.sftp.service import SftpUsers
 from belvedere.intake.sftp.sessions import SftpSessions
@@ -41,6 +43,8 @@ from belvedere.intake.sftpgo import jobs as sftpgo_jobs
 from belvedere.intake.sftpgo.service import SftpGoUsers
 from belvedere.intake.sftpgo.wire import root_of
 from belvedere.intake.sftpgo.wire import server_of as sftpgo_of
+from belvedere.intake.uploads.service import Uploads
+from belvedere.intake.wire import Files, files_of
 from belvedere.inventory.service import Inventories
 from belvedere.jobs.model import Job
 from belvedere.jobs.queue import JobQueue
@@ -120,6 +124,22 @@ class Services:
     identities: LinkedIdentities
     sftp: SftpUsers
     sftpgo: SftpGoUsers
+    files: Files
+
+    @property
+    def intake(self) -> Intake:
+        """Files that come in."""
+        return self.files.intake
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """The folders that they come in."""
+        return self.files.campaigns
+
+    @property
+    def uploads(self) -> Uploads:
+        """What became of them."""
+        return self.files.uploads
 
     @property
     def sftp_sessions(self) -> SftpSessions:
@@ -187,7 +207,7 @@ class Services:
         """Make the rules of the doors by which SFTPGo tells of files, for the process that serves one."""
         settings = self.settings
         return Hooks(
-            intake=Intake(database=self.database), homes=UserHomes(self.database), history=self.history,
+            intake=self.intake, homes=UserHomes(self.database), history=self.history,
             secrets=self.hook_secrets(), roots=roots_of(settings),
         )
 
@@ -212,6 +232,7 @@ class Services:
             *notification_jobs.jobs(self.notifications),
             *identity_jobs.jobs(self.history),
             *sftpgo_jobs.jobs(self.sftpgo),
+            *self.files.jobs,
         ]
 
     def watcher(self) -> Watcher:
@@ -223,6 +244,7 @@ class Services:
 
     def close(self) -> None:
         """Give back what is open."""
+        self.intake.close()
         self.sftpgo.close()
         self.workspaces.close()
         self.stores.close()
@@ -297,6 +319,10 @@ def build(settings: Settings) -> Services:
         sftp=sftp,
         sftpgo=SftpGoUsers(
             database=database, history=history, users=sftp, server=sftpgo_of(settings), root=root_of(settings)
+        ),
+        files=files_of(
+            settings, database=database, history=history, queue=queue, tenants=tenants, takers=[MeterFiles(points)],
+            summaries=points.meta,
         ),
     )
 

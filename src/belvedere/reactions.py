@@ -5,7 +5,7 @@ from typing import Final
 from belvedere.jobs.model import Reactions
 
 REACTIONS: Final[Reactions] = {
-    "tenant.created": ["stores.provision"],
+    "tenant.created": ["stores.provision", "intake.make-home"],
     "tenant.changed": ["stores.provision", "workspaces.look-again"],
     "stores.ready": ["workspaces.provision"],
     "workspace.ready": ["dashboards.reconcile-tenant"],
@@ -17,11 +17,15 @@ REACTIONS: Final[Reactions] = {
     "credentials.changed": ["workspaces.provision", "notifications.check"],
     "members.changed": ["workspaces.provision"],
     "sftp-users.changed": ["sftpgo.provision"],
-    "tenant.deleting": ["sftpgo.provision", "previews.remove-tenant"],
+    "campaign.made": ["intake.settle-campaign"],
+    "campaign.changed": ["intake.settle-campaign"],
+    "tenant.deleting": ["sftpgo.provision", "intake.remove-tenant"],
+    "tenant.files-removed": ["previews.remove-tenant"],
     "tenant.previews-removed": ["workspaces.remove-tenant"],
     "tenant.workspace-removed": ["stores.remove-tenant"],
     "tenant.stores-removed": ["tenants.purge"],
 }
 """Keys: a tenant's serial number for `tenant.*`, `stores.*`, `workspace.*`, `credentials.*`, `members.*` and
-`dashboards.*`; a store's id for `tables.*`; a dashboard's id for `dashboard.*`.
+`dashboards.*`; a store's id for `tables.*`; a dashboard's id for `dashboard.*`; a
+campaign's id for `campaign.*` and `upload.done`, which is said whenever files of it are done.
 A preview that ends announces itself (`notifications/service.py`)."""

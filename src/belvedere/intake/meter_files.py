@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from belvedere.intake.meters import model as meters
 from belvedere.intake.meters.formats import Formats
 from belvedere.intake.meters.report import file_report
-from belvedere.intake.model import Hand, Outcome, Place, Stored
+from belvedere.intake.model import Hand, Outcome, Place, Sent, Stored
 from belvedere.kernel.errors import Rejected
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class MeterFiles:
             return None
         return "Invalid path structure: a meter's file lies in <campaign>/<device>/. Send it there."
 
-    def store(self, serial: int, campaign: str, parts: Iterator[tuple[Place, bytes]]) -> Stored:
+    def store(self, serial: int, campaign: str, parts: Iterator[tuple[Sent, bytes]]) -> Stored:
         """Store points."""
         from belvedere.intake.meters.packing import unpack  # noqa: PLC0415 (it brings the columns with it)
 

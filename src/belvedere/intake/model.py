@@ -154,13 +154,20 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many uploads stand where, and what they brought."""
+    """How many uploads stand where, and what they brought.
+
+    `again` are uploads whose content had come before, whose points and rows count once. `per_minute` is how many ended
+    in the last minute.
+    """
 
     by_state: Mapping[UploadState, int]
     files: int
     points: int
+    rows: int
+    skipped: int
     size_bytes: int
-    per_minute: float = 0.0
+    again: int
+    per_minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +221,17 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Whose part something is: where its file came, as text below the tenant's folder, and the time of its data.
+
+    `at` is the first time in the file where that is known before it is stored, else when the file came.
+    """
+
+    path: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What a store made of what it was given: how many points it refused, and why, as a sentence."""
 
@@ -262,7 +280,7 @@ class Taker(Protocol):
         """Say why a file of this kind cannot be taken where it lies; None if it can."""
         ...
 
-    def store(self, serial: int, campaign: str, parts: Iterator[tuple[Place, bytes]]) -> Stored:
+    def store(self, serial: int, campaign: str, parts: Iterator[tuple[Sent, bytes]]) -> Stored:
         """Store what was handed over of files of one campaign, in order; the same again changes nothing.
 
         `campaign` is empty for files above all campaigns.

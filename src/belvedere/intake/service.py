@@ -42,7 +42,7 @@ class Intake:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, tenants: Tenants, root: Root, looking: Looking,
-        taking: Taking, still_s: float, close: Callable[[], None] = lambda: None, now: Now = utc_now,
+        taking: Taking, still_s: float, on: bool = True, close: Callable[[], None] = lambda: None, now: Now = utc_now,
     ) -> None:
         """Take what it needs."""
         self._database = database
@@ -53,6 +53,7 @@ class Intake:
         self._looking = looking
         self._taking = taking
         self._still_s = still_s
+        self._on = on
         self._close = close
         self._now = now
 
@@ -118,6 +119,8 @@ class Intake:
 
     def look_all(self, _key: str) -> None:
         """Look at the folders of all tenants, the safety net: the job `intake.look-all`. Folders of nobody are told."""
+        if not self._on:
+            return
         with self._database.transaction() as connection:
             tenants = notices.tenant_names(connection)
             notices.tidy(connection, self._now() - KEPT_NOTICES)
@@ -163,8 +166,9 @@ class Intake:
     # --- inside ---
 
     def _there(self, serial: int) -> Tenant | None:
+        """Return a tenant whose files are taken; None where none are."""
         tenant = self._tenants.find(serial)
-        return None if tenant is None or tenant.deleting else tenant
+        return None if tenant is None or tenant.deleting or not self._on else tenant
 
     def _home(self, tenant: Tenant) -> Folder:
         try:

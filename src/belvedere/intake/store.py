@@ -150,9 +150,8 @@ def _claimed(row: dict[str, Any]) -> Claimed:
         seen=Seen(
             name_of(row["folder"]), name_of(row["name"]), row["size_bytes"], row["file"], row["changed_ns"]
         ),
-        kind=row["kind"], run=row["run"], failures=row["failures"], refused=row["code"] == "refused" or (
-            row["error"] is not None and row["code"] != "partial"
-        ),
+        received_at=row["received_at"], kind=row["kind"], run=row["run"], failures=row["failures"],
+        refused=row["error"] is not None and row["code"] != "partial",
     )
 
 

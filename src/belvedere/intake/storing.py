@@ -10,7 +10,7 @@ from uuid import UUID
 from belvedere.intake import store
 from belvedere.intake.campaigns.service import Campaigns
 from belvedere.intake.files import Folder, is_absent, seen
-from belvedere.intake.model import Outcome, Place, Stored, Taker, UploadState
+from belvedere.intake.model import Outcome, Sent, Stored, Taker, UploadState
 from belvedere.intake.names import name_of
 from belvedere.intake.work import Ended, Read, Run, Waiting
 from belvedere.kernel.clock import Now
@@ -120,11 +120,11 @@ class Storing:
         return found
 
 
-def _parts(read: Sequence[Read]) -> Iterator[tuple[Place, bytes]]:
+def _parts(read: Sequence[Read]) -> Iterator[tuple[Sent, bytes]]:
     for one in read:
-        place = Place("", one.file.folder, one.file.name)
+        sent = Sent(one.file.path, one.outcome.first_at or one.file.received_at)
         for part in one.stream.parts() if one.stream is not None else one.parts:
-            yield place, part
+            yield sent, part
 
 
 def _outcome(read: Read) -> Outcome:

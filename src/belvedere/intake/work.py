@@ -28,6 +28,7 @@ class Claimed:
     folder: str
     name: str
     seen: Seen
+    received_at: datetime
     kind: str = ""
     run: UUID | None = None
     failures: int = 0

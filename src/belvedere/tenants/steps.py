@@ -25,6 +25,7 @@ ROOMS: Final = (
 """The rooms that make a tenant's place, what each does for people, and where its steps begin in the list."""
 
 REMOVAL: Final = (
+    ("intake", "Remove uploaded files", 250),
     ("previews", "Remove previews", 300),
     ("workspaces", "Remove the workspace", 400),
     ("stores", "Remove databases and logins", 500),
