@@ -36,6 +36,9 @@ from belvedere.intake.hooks.service import PURPOSE as HOOK_PURPOSE
 from belvedere.intake.hooks.service import Hooks
 from belvedere.intake.hooks.wire import roots_of
 from belvedere.intake.meter_files import MeterFiles
+from belvedere.intake.resumable import jobs as resumable_jobs
+from belvedere.intake.resumable.parts import Parts
+from belvedere.intake.resumable.service import CHUNK_BYTES, Resumable
 from belvedere.intake.service import Intake
 from belvedere.intake.sftp.service import SftpUsers
 from belvedere.intake.sftp.sessions import SftpSessions
@@ -142,6 +145,16 @@ class Services:
         return self.files.uploads
 
     @property
+    def resumable(self) -> Resumable:
+        """Files on their way over HTTP."""
+        settings = self.settings
+        return Resumable(
+            database=self.database, history=self.history, tenants=self.tenants, intake=self.intake,
+            parts=Parts(self.intake.root), most_bytes=settings.http_upload_bytes,
+            chunk_bytes=min(CHUNK_BYTES, settings.max_body_bytes),
+        )
+
+    @property
     def sftp_sessions(self) -> SftpSessions:
         """Who signs in over SSH, and who is there."""
         return SftpSessions(database=self.database, history=self.history)
@@ -233,6 +246,7 @@ class Services:
             *identity_jobs.jobs(self.history),
             *sftpgo_jobs.jobs(self.sftpgo),
             *self.files.jobs,
+            *resumable_jobs.jobs(self.resumable),
         ]
 
     def watcher(self) -> Watcher:

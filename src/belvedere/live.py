@@ -47,8 +47,10 @@ BODY_S: Final = 30.0
 MOST_STREAMS: Final = 4096
 MOST_TOPICS: Final = 32
 _REMEMBERED: Final = 4096
-_FOR_OPERATORS: Final = frozenset({"attention", "tenants", "actions", "jobs", "deliveries", "setup", "drift"})
-_PAUSE_S: Final = {"attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0}
+_FOR_OPERATORS: Final = frozenset({
+    "attention", "tenants", "actions", "jobs", "deliveries", "setup", "drift", "uploads", "campaigns",
+})
+_PAUSE_S: Final = {"uploads": 1.0, "campaigns": 1.0, "attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0}
 _OTHER_PAUSE_S: Final = 0.25
 _LOG = logger(__name__)
 
@@ -278,9 +280,10 @@ class Portal:
         kind, _, key = topic.partition(".")
         if kind == "tenant" and key.isascii() and key.isdigit() and len(key) < 19:  # noqa: PLR2004  (fits a bigint)
             return actor.may(Role.VIEWER, int(key))
-        if kind == "dashboard" and self._services is not None:
+        if kind in {"dashboard", "campaign"} and self._services is not None:
+            room = self._services.dashboards if kind == "dashboard" else self._services.campaigns
             try:
-                self._services.dashboards.get(actor, UUID(key))
+                room.get(actor, UUID(key))
             except (ValueError, BelvedereError):
                 return False
             return True

@@ -110,6 +110,11 @@ class IntakeSettings(GrafanaSettings):
         "listens. Another user's SFTPGo needs one that it may write in.",
         section=_FILES,
     )
+    http_upload_bytes: int = int_row(
+        "BELVEDERE_HTTP_UPLOAD_BYTES", 10_000_000_000,
+        "Largest file that is taken over HTTP (pages, REST, `belvedere upload put`), in bytes.", section=_FILES,
+        least=1,
+    )
     sftp: bool = bool_row("BELVEDERE_SFTP", "Run the SFTP server as a part.", default=True, section=_FILES)
     sftp_host: str = text_row(
         "BELVEDERE_SFTP_HOST", "127.0.0.1", "Address that the SFTP server listens on.", section=_FILES

@@ -1,0 +1,42 @@
+"""The values of sending a file over HTTP."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A file on its way. `folder` and `name` say where it is going, as text; `done_at` when it was put there.
+
+    `received_bytes` is how many are kept for good: whoever goes on begins there.
+    """
+
+    id: UUID
+    tenant_id: int
+    folder: str
+    name: str
+    size_bytes: int
+    received_bytes: int
+    begun_by: str
+    begun_at: datetime
+    touched_at: datetime
+    done_at: datetime | None
+
+    @property
+    def path(self) -> str:
+        """Where it is going, below the tenant's folder."""
+        return f"{self.folder}/{self.name}"
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every byte is here, if not yet in its place."""
+        return self.received_bytes == self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much a tenant's folder may hold; 0 is no limit."""
+
+    most_bytes: int = 0
+    most_files: int = 0

@@ -1,0 +1,303 @@
+"""Sending files over HTTP: begun, gone on with from where it stopped, put in their place whole, noted.
+
+The row says how many bytes are kept for good; a part that the row does not know of is written over. A process that dies
+in the middle loses at most the part that it had not answered. What is not here: what becomes of a file that is in its
+place (`take.py`).
+"""
+
+import hashlib
+import zlib
+from datetime import timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from belvedere.audit.model import History
+from belvedere.intake.model import Happening, Noted, Via
+from belvedere.intake.names import name_of, text_of
+from belvedere.intake.resumable import store
+from belvedere.intake.resumable.model import Quota, Sending
+from belvedere.intake.resumable.parts import Gone, Parts
+from belvedere.intake.resumable.place import checked_name, folder_of
+from belvedere.intake.sftp.quota import measured
+from belvedere.kernel.actor import SYSTEM, Actor, Role
+from belvedere.kernel.clock import Now, utc_now
+from belvedere.kernel.db import Connection, Database
+from belvedere.kernel.errors import BelvedereError, Conflict, NotFound, Rejected
+from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.ids import new_id
+from belvedere.tenants.service import Tenants
+
+MOST_OPEN: Final = 1000
+"""Files of one tenant that may be on their way at one time."""
+
+CHUNK_BYTES: Final = 8 << 20
+"""Largest part, in bytes, where request bodies may be larger: a part is held in memory while it is checked."""
+
+KEPT: Final = timedelta(days=1)
+"""How long a file on its way is kept that nobody goes on with."""
+
+_SETTLED: Final = timedelta(minutes=1)
+_AT_ONCE: Final = 200
+
+
+class Notices(Protocol):
+    """What this room needs of `Intake`: to be told that a file is complete."""
+
+    def notice(self, company: str, path: str, what: Happening, *, via: Via, key: str = "") -> Noted:
+        """Keep one notice."""
+
+
+class Resumable:
+    """Files that members and tokens of tenants send over HTTP."""
+
+    def __init__(
+        self, *, database: Database, history: History, tenants: Tenants, intake: Notices, parts: Parts,
+        most_bytes: int, chunk_bytes: int, now: Now = utc_now,
+    ) -> None:
+        """Take what it needs; `chunk_bytes` is the largest part, in bytes."""
+        self._database = database
+        self._history = history
+        self._tenants = tenants
+        self._intake = intake
+        self._parts = parts
+        self._now = now
+        self.most_bytes = most_bytes
+        self.chunk_bytes = chunk_bytes
+
+    def begin(
+        self, actor: Actor, *, tenant: int | str, campaign: str, device: str, name: str, size: int, key: str = ""
+    ) -> Sending:
+        """Begin to send a file, or find what the same person sent of it before a break.
+
+        Args:
+            actor: who sends.
+            tenant: whose file it is.
+            campaign: the folder in the tenant's folder; it becomes a campaign when it is new.
+            device: the folder in that, or several with slashes; may be empty.
+            name: the file's name.
+            size: its size in bytes.
+            key: what the sender calls this content, such as when it was changed; without it, it begins anew.
+
+        Raises:
+            Rejected: a name cannot be, the file is too large, or the tenant's quota is used up.
+            Conflict: a file lies there that was not read yet, or too many are on their way.
+            Later: the disk has no room.
+        """
+        serial = self._tenants.get(actor, tenant).serial
+        actor.must(Role.EDITOR, serial)
+        folder, plain = text_of(folder_of(campaign, device)), text_of(checked_name(name))
+        known = self._tenants.get(actor, serial)
+        with self._history.action(actor, "upload.begin", f"{folder}/{plain}", tenant=serial, bytes=size) as ending:
+            if known.deleting:
+                message = f"{known.name} is on its way out. Nothing is taken for it any more."
+                raise Conflict(message, code="tenant-deleting")
+            self._check_size(size)
+            values = {
+                "tenant": serial, "folder": folder, "name": plain, "size": size, "key": key[:200],
+                "by": actor.name, "now": self._now(),
+            }
+            with self._database.transaction() as connection:
+                before = store.unfinished(connection, values) if key else None
+                number, coming = store.open_ones(connection, serial)
+            if before is not None:
+                ending.note(id=before.id, goes_on_at=before.received_bytes)
+                return self._settled(actor, before)
+            if number >= MOST_OPEN:
+                message = f"{number} files of {known.name} are on their way. End some of them first."
+                raise Conflict(message, code="too-many-uploads")
+            self._check_room(serial, known.name, size, coming)
+            self._parts.check_free(known.name, folder, plain)
+            made = new_id()
+            self._parts.write(known.name, made, 0, b"")
+            with self._database.transaction() as connection:
+                store.begin(connection, {**values, "id": made})
+            ending.note(id=made)
+        return self._settled(actor, self.get(actor, made))
+
+    def get(self, actor: Actor, ident: UUID) -> Sending:
+        """Return how far one is.
+
+        Raises:
+            NotFound: there is none, or it is not this actor's to see.
+        """
+        with self._database.for_actor(actor) as connection:
+            found = store.get(connection, ident)
+        if found is None:
+            message = "No such upload here."
+            raise NotFound(message)
+        actor.must(Role.VIEWER, found.tenant_id)
+        return found
+
+    def upload_of(self, sending: Sending) -> UUID | None:
+        """Return the upload that became of one, once its place was looked at."""
+        if sending.done_at is None:
+            return None
+        with self._database.transaction() as connection:
+            return store.upload_at(
+                connection, sending.tenant_id, sending.folder, sending.name, sending.done_at - _SETTLED
+            )
+
+    def append(self, actor: Actor, ident: UUID, *, offset: int, data: bytes, checksum: str) -> Sending:
+        """Keep the next part of a file; after its last one the file is put in its place.
+
+        Args:
+            actor: who sends.
+            ident: what `begin` returned.
+            offset: where the part begins; it must be where the file stands.
+            data: the part.
+            checksum: `crc32:` or `sha256:` and the digits of it in base 16.
+
+        Raises:
+            Rejected: the part does not fit its checksum, is too large, or reaches beyond the end.
+            Conflict: the file stands elsewhere (`offset` in the problem says where), or a file lies in its place.
+            Later: it cannot be kept now.
+        """
+        found = self.get(actor, ident)
+        actor.must(Role.EDITOR, found.tenant_id)
+        if found.done_at is not None:
+            return found
+        if len(data) > self.chunk_bytes:
+            message = f"A part has at most {self.chunk_bytes:,} bytes."
+            raise Rejected(message, code="part", field="offset", extra={"most_bytes": self.chunk_bytes})
+        if not _fits(data, checksum):
+            message = "The part is not what its checksum says. Send it again."
+            raise Rejected(message, code="checksum", field="checksum")
+        tenant = self._tenants.get(actor, found.tenant_id).name
+        with self._database.transaction() as connection:
+            here = store.lock(connection, ident)
+            if here is None:
+                message = "Another request sends a part of this file right now."
+                raise Conflict(message, code="busy", extra={"offset": found.received_bytes})
+            if here.done_at is None and not (here.is_complete and not data):
+                self._keep(connection, tenant, here, offset, data)
+        failpoint("intake.resumable.received")
+        return self._settled(actor, self.get(actor, ident))
+
+    def _keep(self, connection: Connection, tenant: str, here: Sending, offset: int, data: bytes) -> None:
+        if offset != here.received_bytes:
+            message = f"The file stands at byte {here.received_bytes:,}, not at {offset:,}. Go on there."
+            raise Conflict(message, code="offset", field="offset", extra={"offset": here.received_bytes})
+        if offset + len(data) > here.size_bytes:
+            message = f"The file was to have {here.size_bytes:,} bytes; this part reaches beyond."
+            raise Rejected(message, code="part", field="offset")
+        try:
+            self._parts.write(tenant, here.id, offset, data)
+        except Gone:
+            raise _lost() from None
+        store.received(connection, here.id, offset + len(data), self._now())
+
+    def _settled(self, actor: Actor, sending: Sending) -> Sending:
+        """Put a file in its place of which all bytes are here."""
+        if sending.done_at is not None or not sending.is_complete:
+            return sending
+        tenant = self._tenants.find(sending.tenant_id)
+        if tenant is None:
+            raise NotFound
+        with self._history.action(
+            actor, "upload.receive", sending.path, tenant=sending.tenant_id, bytes=sending.size_bytes, id=sending.id
+        ), self._database.transaction() as connection:
+            here = store.lock(connection, sending.id)
+            if here is not None and here.done_at is None:
+                self._place(tenant.name, here)
+                failpoint("intake.resumable.placed")
+                self._intake.notice(
+                    tenant.name, name_of(here.path), Happening.CLOSED, via=Via.HTTP, key=f"http:{here.id}"
+                )
+                store.done(connection, here.id, self._now())
+        return self.get(actor, sending.id)
+
+    def _place(self, tenant: str, here: Sending) -> None:
+        """Put it there. Where its bytes are gone, it was put there already and is perhaps even read; or they are lost.
+
+        Raises:
+            Conflict: another file lies there, or it must be sent again.
+        """
+        if self._parts.place(tenant, here) or self._parts.lies_there(tenant, here):
+            return
+        with self._database.transaction() as other:
+            if store.upload_at(other, here.tenant_id, here.folder, here.name, here.touched_at) is not None:
+                return
+            store.remove(other, here.id)
+        raise _lost()
+
+    # --- limits ---
+
+    def _check_size(self, size: int) -> None:
+        if size < 0 or size > self.most_bytes:
+            message = f"A file of {size:,} bytes cannot be sent here; at most {self.most_bytes:,} are taken."
+            raise Rejected(
+                message, code="file-size", field="size", hint="Send it by SFTP, which has no such limit.",
+                extra={"most_bytes": self.most_bytes},
+            )
+
+    def _check_room(self, serial: int, tenant: str, size: int, coming: int) -> None:
+        self._parts.check_room(tenant, size + coming)
+        quota = self._quota(serial)
+        if not quota.most_bytes and not quota.most_files:
+            return
+        with self._parts.home(tenant) as home:
+            held, files = measured(home)
+        if quota.most_bytes and held + coming + size > quota.most_bytes:
+            message = f"The quota of {quota.most_bytes:,} bytes is used up: {held:,} lie there."
+            raise Rejected(message, code="quota", hint="Remove files by SFTP, or ask an operator for more room.")
+        if quota.most_files and files + 1 > quota.most_files:
+            message = f"The quota of {quota.most_files:,} files is used up."
+            raise Rejected(message, code="quota", hint="Remove files by SFTP, or ask an operator for more room.")
+
+    def _quota(self, serial: int) -> Quota:
+        """Return what a tenant's folder may hold: as much as its SFTP user with the most room may put there."""
+        with self._database.transaction() as connection:
+            found = store.quotas(connection, serial)
+        return Quota(_widest(found, "quota_bytes"), _widest(found, "quota_files"))
+
+    # --- jobs ---
+
+    def tidy(self) -> None:
+        """Put in their place what is whole and was left there, and remove what nobody goes on with."""
+        now = self._now()
+        with self._database.transaction() as connection:
+            whole = store.complete(connection, now - _SETTLED, _AT_ONCE)
+            idle = store.idle(connection, now - KEPT, _AT_ONCE)
+        for one in whole:
+            try:
+                self._settled(SYSTEM, one)
+            except BelvedereError:
+                continue  # It stays a day for whoever sent it, who was told.
+        for one in idle:
+            self._abandon(one)
+
+    def _abandon(self, sending: Sending) -> None:
+        tenant = self._tenants.find(sending.tenant_id)
+        with self._database.transaction() as connection:
+            here = store.lock(connection, sending.id)
+            if here is None or here.touched_at > sending.touched_at:
+                return
+            if here.done_at is None and tenant is not None:
+                with self._history.action(
+                    SYSTEM, "upload.abandon", here.path, tenant=here.tenant_id, received=here.received_bytes,
+                    bytes=here.size_bytes, by=here.begun_by,
+                ):
+                    self._parts.forget(tenant.name, here.id)
+                    failpoint("intake.resumable.forgotten")
+            store.remove(connection, here.id)
+
+
+def _fits(data: bytes, checksum: str) -> bool:
+    kind, _, digits = checksum.partition(":")
+    if kind == "crc32":
+        return digits.lower() == f"{zlib.crc32(data):08x}"
+    if kind == "sha256":
+        return digits.lower() == hashlib.sha256(data).hexdigest()
+    message = "Give a checksum of the part as `crc32:` or `sha256:` and its digits."
+    raise Rejected(message, code="checksum", field="checksum")
+
+
+def _widest(found: list[dict[str, Any]], name: str) -> int:
+    limits: list[int] = [row[name] for row in found]
+    return 0 if 0 in limits or not limits else max(limits)
+
+
+def _lost() -> Conflict:
+    message = "What came of this file before is not there any more. Begin it anew."
+    return Conflict(message, code="begin-anew", extra={"offset": 0})
+
