@@ -103,7 +103,8 @@ class InfluxWorld:
 
     def seen(self, serial: int, campaign: str) -> dict[tuple[str, int], float]:
         """Return a campaign's points by field and time, as a reader sees them."""
-        tags = self.points.tags(serial).get(campaign, [])
+        known = (self.points.campaigns(serial) or (None, {}))[1].get(campaign)
+        tags = known.tags if known else ()
         bucket = self.points._tenants.find(serial).name
         if not tags or self.points.influx.bucket(bucket) is None:
             return {}
@@ -116,7 +117,8 @@ class InfluxWorld:
                 if dict(tags_of(place[0])).get("campaign") in tags
             }
         listed = " or ".join(f"r.campaign == {_flux(tag)}" for tag in tags) or "false"
-        text = (f'from(bucket: "{bucket}") |> range(start: 0, stop: 2200-01-01T00:00:00Z) |> filter(fn: (r) => {listed}) '
+        text = (f'from(bucket: "{bucket}") |> range(start: 0, stop: 2200-01-01T00:00:00Z) '
+                f'|> filter(fn: (r) => {listed}) '
                 '|> toFloat() |> keep(columns: ["_time", "_value", "_field"]) |> group()')
         status, answer = self.points.influx.query(text, self.points.token(serial))
         assert status == 200, answer

@@ -12,6 +12,7 @@ from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
+from belvedere.dashboards.points.forms import PointForms
 from belvedere.dashboards.service import Dashboards
 from belvedere.dashboards.templates import GrafanaTemplates
 from belvedere.dashboards.to_gateway import carried, uncarried
@@ -312,7 +313,7 @@ def build(settings: Settings) -> Services:
     )
     dashboards: Dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url,
-        reached=bool(settings.public_url),
+        reached=bool(settings.public_url), points=_forms(settings, influx),
     )
     templates = GrafanaTemplates(
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
@@ -344,6 +345,14 @@ def build(settings: Settings) -> Services:
 def _points(settings: Settings, influx: InfluxPoints | None, series: SeriesPoints) -> PointStore:
     """Choose where new measured values are kept."""
     return influx if influx is not None and keeps_points(settings) else series
+
+
+def _forms(settings: Settings, influx: InfluxPoints | None) -> PointForms | None:
+    """Return how campaigns in an InfluxDB are drawn; None without one."""
+    if influx is None:
+        return None
+    flux = settings.influx_language == "flux"
+    return PointForms(influx.campaigns, plugin=settings.influx_plugin, flux=flux)
 
 
 def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | None:

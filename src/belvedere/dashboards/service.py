@@ -17,6 +17,7 @@ from belvedere.dashboards.addresses import Addresses
 from belvedere.dashboards.look import Looked, Seen, fingerprint, look
 from belvedere.dashboards.model import Dashboard, DashboardState, Why
 from belvedere.dashboards.patience import Patience
+from belvedere.dashboards.points.forms import KIND, PointForms
 from belvedere.dashboards.templates import publications
 from belvedere.dashboards.to_view import to_view
 from belvedere.dashboards.turns import Turns, worst_last
@@ -95,10 +96,12 @@ class Dashboards:
     def __init__(
         self, *, database: Database, history: History, queue: Queue, stores: Stores, workspaces: Workspaces,
         base_url: str = "", reached: bool = False, patience: Patience = _PATIENCE, now: Now = utc_now,
+        points: PointForms | None = None,
     ) -> None:
         """Take what it needs; `base_url` is put before addresses that are paths of the portal.
 
-        `reached` says that people reach the portal there, so that links to other places may lead through it.
+        `reached` says that people reach the portal there, so that links to other places may lead through it. `points`
+        knows campaigns in an InfluxDB.
         """
         self._database = database
         self._history = history
@@ -109,6 +112,7 @@ class Dashboards:
         self._patience = patience
         self._turns = Turns()
         self._now = now
+        self._points = points
 
     def list(
         self, actor: Actor, *, tenant: int | None = None, after: str | None = None, limit: int = 50, text: str = "",
@@ -225,12 +229,12 @@ class Dashboards:
     def publications(self, serial: int) -> builtins.list[Publication]:
         """Return what a tenant's workspace should show, for the room that repairs it; no door calls this."""
         with self._database.transaction() as connection:
-            return publications(connection, serial, store.standing(connection, serial))
+            return publications(connection, serial, store.standing(connection, serial), self._points)
 
     def readdress(self, serial: int) -> None:
         """Show a tenant's dashboards in its workspace of now, and write down where they are. Nobody is told anew."""
         with self._database.transaction() as connection:
-            found = publications(connection, serial, store.standing(connection, serial))
+            found = publications(connection, serial, store.standing(connection, serial), self._points)
         for one in found:
             url = self._workspaces.publish(serial, one)
             with self._database.transaction() as connection:
@@ -296,7 +300,7 @@ class Dashboards:
                 rest_in_s.append(self._patience.rest_s)
                 break
             looks += 1
-            looked = look(
+            looked = (self._points.look if self._points and facts.kind == KIND else look)(
                 self._stores.reader, relation, tenant=facts.tenant_id, store_id=facts.id, database=facts.database,
                 store_kind=facts.kind, override=override, within_s=self._patience.look_s)
             if looked is None:
@@ -361,7 +365,7 @@ class Dashboards:
     def _publish(self, facts: StoreFacts) -> None:
         with self._database.transaction() as connection:
             found = [(one, facts.id, model) for one, model in store.working(connection, facts.id)]
-            waiting = publications(connection, facts.tenant_id, found)
+            waiting = publications(connection, facts.tenant_id, found, self._points)
         for publication in waiting:
             dashboard_id, title = publication.dashboard_id, publication.model.title
             with self._history.action(SYSTEM, "dashboard.publish", title, tenant=facts.tenant_id):

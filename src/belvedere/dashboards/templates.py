@@ -14,6 +14,7 @@ from belvedere.dashboards import grafana_json, store
 from belvedere.dashboards.model import Dashboard
 from belvedere.dashboards.own import store as own_store
 from belvedere.dashboards.own.store import OwnTemplate
+from belvedere.dashboards.points.forms import PointForms
 from belvedere.dashboards.template import find
 from belvedere.dashboards.to_grafana import Document, to_grafana
 from belvedere.jobs.model import Queue
@@ -180,12 +181,20 @@ def _form_of(forms: Mapping[str, Document], dashboard_id: UUID, model: Model) ->
 
 
 def publications(
-    connection: Connection, tenant: int, found: Sequence[tuple[UUID, UUID, Model]]
+    connection: Connection, tenant: int, found: Sequence[tuple[UUID, UUID, Model]], points: PointForms | None = None
 ) -> list[Publication]:
-    """Write dashboards of one tenant in both forms. A store's id stands for its data source, which Grafana names."""
+    """Write dashboards of one tenant in both forms. A store's id stands for its data source, which Grafana names.
+
+    What stands in an InfluxDB is written as `points` says, whatever template a person brought: those ask PostgreSQL.
+    """
     forms = own_store.drawn_by(connection, tenant)
+    draw = points.draw(tenant) if points is not None and found else None
     made = []
     for dashboard_id, store_id, model in found:
+        drawn = draw(dashboard_id, store_id, model) if draw is not None else None
+        if drawn is not None:
+            made.append(Publication(dashboard_id, store_id, model, drawn, in_viewer=False))
+            continue
         form = _form_of(forms, dashboard_id, model)
         if form is None:
             document = to_grafana(model, dashboard_id, datasource=f"{store_id}")

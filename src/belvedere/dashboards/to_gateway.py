@@ -5,7 +5,7 @@ mode, behind a comment into which Grafana writes the time range (`gateway/macros
 the SQL, and sending it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,7 +53,7 @@ def uncarried(document: Mapping[str, Any]) -> Document:
 def _plain_panel(panel: Document) -> Document:
     inner = {"panels": [_plain_panel(one) for one in panel["panels"]]} if isinstance(panel.get("panels"), list) else {}
     source = panel.get("datasource")
-    if "targets" not in panel or not isinstance(source, Mapping) or source.get("type") != _TYPE:
+    if "targets" not in panel or not isinstance(source, Mapping) or not _is_ours(source, panel["targets"]):
         return {**panel, **inner}
     plain = {**source, "type": POSTGRES}
     return {**panel, **inner, "datasource": plain, "targets": [_plain_target(one, plain) for one in panel["targets"]]}
@@ -71,10 +71,15 @@ def _plain_target(target: Document, source: Document) -> Document:
 
 def _plain_variable(variable: Document) -> Document:
     source = variable.get("datasource")
-    if variable.get("type") != "query" or not isinstance(source, Mapping) or source.get("type") != _TYPE:
+    if variable.get("type") != "query" or not isinstance(source, Mapping) or not _is_ours(source, [variable]):
         return variable
     written = _bare(str(variable["query"]))
     return {**variable, "datasource": {**source, "type": POSTGRES}, "query": written, "definition": written}
+
+
+def _is_ours(source: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether questions were carried; those that ask an InfluxDB itself have no comment of ours before them."""
+    return source.get("type") == _TYPE and any(_bare(text) != text for text in (str(one.get("query", "")) for one in asked))
 
 
 def _bare(text: str) -> str:

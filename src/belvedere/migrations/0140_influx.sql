@@ -17,6 +17,11 @@ CREATE TABLE influx_campaign (
     -- a campaign that was given another name keeps the old value and gets a second one.
     tags text[] NOT NULL,
     hidden_at timestamptz,
+    -- The columns that PostgreSQL's view of the same points would have beside the common ones.
+    quantities text[] NOT NULL DEFAULT '{}',
+    -- Seconds since 1970 of the first and the last row that came.
+    first_s bigint,
+    last_s bigint,
     PRIMARY KEY (tenant_id, name)
 );
 SELECT fence_tenant_table('influx_campaign');

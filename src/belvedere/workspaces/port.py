@@ -29,12 +29,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A dashboard as it is to be shown: the typed model, and its Grafana document for workspaces that take one."""
+    """A dashboard as it is to be shown: the typed model, and its Grafana document for workspaces that take one.
+
+    `in_viewer` is False for one whose rows the portal's own pages cannot read.
+    """
 
     dashboard_id: UUID
     store_id: UUID
     model: Model
     document: Mapping[str, Any] = field(default_factory=dict)
+    in_viewer: bool = True
 
 
 class Workspace(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Final
+from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.credentials.service import Credentials
@@ -22,10 +23,10 @@ from belvedere.kernel.secret import Secret
 from belvedere.stores import store as stores_store
 from belvedere.stores.influx import store
 from belvedere.stores.influx.api import NOT_FOUND, Influx, Outcome
-from belvedere.stores.influx.model import SERVER, Desired, Home, Observed, Purpose, SeenToken, bucket_mark
+from belvedere.stores.influx.model import SERVER, Campaign, Desired, Home, Observed, Purpose, SeenToken, bucket_mark
 from belvedere.stores.influx.plan import Deed, Do, is_foreign, plan, removal
-from belvedere.stores.influx.send import Sender
-from belvedere.stores.influx.shape import COLUMNS
+from belvedere.stores.influx.send import Seen, Sender
+from belvedere.stores.influx.shape import columns_of, quantities_of
 from belvedere.stores.model import StoreKind, StoreState
 from belvedere.stores.points import PointBatch, Written
 from belvedere.tenants.model import Tenant
@@ -76,7 +77,8 @@ class InfluxPoints:
             if row is None:
                 raise _gone(serial)
             store.put_campaign(connection, serial, campaign, self._tags(connection, serial, campaign))
-            shown = store.show(connection, serial, row["id"], campaign, COLUMNS)
+            kept = store.campaign(connection, serial, campaign)
+            shown = store.show(connection, serial, row["id"], campaign, columns_of(kept["quantities"] if kept else ()))
             self._moved(connection, serial, row["id"], moved=shown)
             failpoint("stores.influx.campaign.before-commit")
 
@@ -87,6 +89,7 @@ class InfluxPoints:
         with sender:
             for batch in batches:
                 sender.send(batch, home.tag)
+        self._note(serial, campaign, home, sender.seen)
         return sender.written
 
     def meta(self, lines: bytes) -> None:
@@ -113,10 +116,9 @@ class InfluxPoints:
                 message = f"There is a campaign {to} already."
                 raise Conflict(message)
             tags = self._tags(connection, serial, to, keep=known["tags"])
-            store.forget_campaign(connection, serial, campaign)
-            store.put_campaign(connection, serial, to, tags)
+            store.rename_campaign(connection, serial, campaign, to=to, tags=tags)
             store.unshow(connection, row["id"], campaign)
-            store.show(connection, serial, row["id"], to, COLUMNS)
+            store.show(connection, serial, row["id"], to, columns_of(known["quantities"]))
             self._moved(connection, serial, row["id"], moved=True)
             failpoint("stores.influx.rename.before-commit")
 
@@ -221,10 +223,12 @@ class InfluxPoints:
                     self._make_token(serial, desired, Deed(Do.TOKEN, Purpose.BOTH))
         return self.token(serial, Purpose.BOTH), made
 
-    def tags(self, serial: int) -> dict[str, list[str]]:
-        """Return what stands in the tag of each campaign's points, by the campaign's name; of those in sight."""
+    def campaigns(self, serial: int) -> tuple[UUID, dict[str, Campaign]] | None:
+        """Return a tenant's store and its campaigns by name, for who draws them; None where it has none here."""
         with self._database.transaction() as connection:
-            return store.campaigns(connection, serial, hidden=False)
+            row = store.home(connection, serial)
+            found = store.shown(connection, serial) if row is not None else {}
+        return (row["id"], found) if row is not None else None
 
     # Inside
 
@@ -248,6 +252,21 @@ class InfluxPoints:
             message = "This campaign has no place for points."
             raise NotFound(message)
         return Home(row["id"], row["database"], known["tags"][-1])
+
+    def _note(self, serial: int, campaign: str, home: Home, seen: Seen) -> None:
+        """Write down what a campaign has now; a quantity that is new is a panel more."""
+        if not seen.bytes:
+            return
+        with self._database.transaction() as connection:
+            came = sorted(quantities_of(seen.units))
+            store.note(connection, serial, campaign, came, first_s=seen.low, last_s=seen.high)
+            known = store.campaign(connection, serial, campaign)
+            if known is None:
+                return
+            columns = columns_of(known["quantities"])
+            moved = store.show(connection, serial, home.store_id, campaign, columns, more_bytes=seen.bytes)
+            self._moved(connection, serial, home.store_id, moved=moved)
+            failpoint("stores.influx.note.before-commit")
 
     def _post(self, serial: int, bucket: str) -> Callable[[bytes, bool], Outcome]:
         """Return what writes a piece with the tenant's own token, and makes anew once what was taken away."""

@@ -116,6 +116,15 @@ class Home:
     tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as its dashboard needs it: the values of its tag, and the seconds of its first and last row."""
+
+    tags: tuple[str, ...]
+    first_s: int | None = None
+    last_s: int | None = None
+
+
 def bucket_mark(installation: UUID, tenant: int) -> str:
     """Return what is written into a bucket's description, so that two installations leave each other whole."""
     return f"belvedere {installation} tenant {tenant}"

@@ -20,6 +20,9 @@ from belvedere.stores.points import CAMPAIGN, PointBatch, Written
 Post = Callable[[bytes, bool], Outcome]
 """Writes one piece; the second argument says whether it is compressed."""
 
+UNIT: Final = "channel_unit"
+"""The tag that names the unit of a channel's values."""
+
 _LANES: Final = 2
 _MOST_ON_THEIR_WAY: Final = 4
 _LEVEL: Final = 1
@@ -45,6 +48,22 @@ class _OnItsWay:
         return low <= self.high and self.low <= high and not self.fields.isdisjoint(fields)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was sent: the seconds of the first and the last row, the units, and about how many bytes."""
+
+    low: int = 2**62
+    high: int = -(2**62)
+    units: frozenset[str] = frozenset()
+    bytes: int = 0
+
+    def with_batch(self, batch: PointBatch, low: int, high: int) -> "Seen":
+        """Return it with one batch more."""
+        units = self.units | {channel.tags.get(UNIT, "") for channel in batch.channels}
+        size = self.bytes + 8 * len(batch.frame) * len(batch.channels)
+        return Seen(min(self.low, low), max(self.high, high), units, size)
+
+
 class Sender:
     """Sends the batches of one call. Use it in a `with`; `written` is whole at its end."""
 
@@ -56,6 +75,7 @@ class Sender:
         self._lanes = ThreadPoolExecutor(_LANES, thread_name_prefix="influx")
         self._on_their_way: deque[_OnItsWay] = deque()
         self.written = Written(0)
+        self.seen = Seen()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -78,6 +98,7 @@ class Sender:
             return
         low, high = cast("int", times.min()), cast("int", times.max())
         fields = frozenset(channel.field for channel in batch.channels)
+        self.seen = self.seen.with_batch(batch, low, high)
         if any(one.meets(low, high, fields) for one in self._on_their_way):
             self._drain(0)
         # Lines of one batch hold each place once.

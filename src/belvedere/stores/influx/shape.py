@@ -3,18 +3,29 @@
 What stands in them is written by `dashboards/points/` in InfluxDB's languages.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from belvedere.stores.model import Column
+from belvedere.stores.series.model import ENERGY, GAP, OTHER, QUANTITIES
 
 _TEXTS: Final = (
     "device", "device_type", "device_subtype", "meter", "channel", "channel_id", "channel_label", "channel_name",
     "unit",
 )
-_NUMBERS: Final = ("value", "power_w", "energy_kwh", "voltage_v", "current_a", "gap_s")
+_POWER: Final = "power_w"
 
-COLUMNS: Final = (
-    Column("time", "timestamp with time zone", nullable=False),
-    *(Column(name, "text") for name in _TEXTS),
-    *(Column(name, "double precision") for name in _NUMBERS),
-)
+
+def columns_of(quantities: Iterable[str]) -> tuple[Column, ...]:
+    """Return the columns of a campaign that has these quantities."""
+    there = sorted(quantities)
+    numbers = ["value", *there, *([ENERGY] if _POWER in there else []), *([GAP] if there else [])]
+    return (
+        Column("time", "timestamp with time zone", nullable=False), *(Column(name, "text") for name in _TEXTS),
+        *(Column(name, "double precision") for name in numbers),
+    )
+
+
+def quantities_of(units: Iterable[str]) -> set[str]:
+    """Return the columns that values of these units have."""
+    return {QUANTITIES[unit].column if unit in QUANTITIES else OTHER for unit in units}

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from belvedere.kernel.db import Connection, one, rows
 from belvedere.kernel.ids import new_id
-from belvedere.stores.influx.model import Purpose
+from belvedere.stores.influx.model import Campaign, Purpose
 from belvedere.stores.model import Column, StoreKind
 
 _LOCK: Final = 0x696E666C
@@ -84,17 +84,38 @@ def forget_token(connection: Connection, tenant: int, purpose: Purpose) -> None:
 def campaign(connection: Connection, tenant: int, name: str) -> DictRow | None:
     """Find a campaign: its tags, and whether it is out of sight."""
     return one(
-        connection, "SELECT tags, hidden_at FROM influx_campaign WHERE tenant_id = %s AND name = %s", [tenant, name]
+        connection,
+        "SELECT tags, hidden_at, quantities, first_s, last_s FROM influx_campaign WHERE tenant_id = %s AND name = %s",
+        [tenant, name],
     )
 
 
-def campaigns(connection: Connection, tenant: int, *, hidden: bool = True) -> dict[str, list[str]]:
-    """Return the tags of a tenant's campaigns by name, with or without those out of sight."""
+def campaigns(connection: Connection, tenant: int) -> dict[str, list[str]]:
+    """Return the tags of a tenant's campaigns by name, those out of sight too."""
+    found = rows(connection, "SELECT name, tags FROM influx_campaign WHERE tenant_id = %s", [tenant])
+    return {str(row["name"]): list(row["tags"]) for row in found}
+
+
+def shown(connection: Connection, tenant: int) -> dict[str, Campaign]:
+    """Return a tenant's campaigns in sight, by name."""
     found = rows(
         connection,
-        "SELECT name, tags FROM influx_campaign WHERE tenant_id = %s AND (%s OR hidden_at IS NULL)", [tenant, hidden],
+        "SELECT name, tags, first_s, last_s FROM influx_campaign WHERE tenant_id = %s AND hidden_at IS NULL", [tenant],
     )
-    return {str(row["name"]): list(row["tags"]) for row in found}
+    return {str(row["name"]): Campaign(tuple(row["tags"]), row["first_s"], row["last_s"]) for row in found}
+
+
+def note(
+    connection: Connection, tenant: int, name: str, quantities: Sequence[str], *, first_s: int | None,
+    last_s: int | None,
+) -> None:
+    """Write down what came to a campaign."""
+    connection.execute(
+        "UPDATE influx_campaign SET first_s = least(first_s, %s), last_s = greatest(last_s, %s), quantities = "
+        "(SELECT coalesce(array_agg(DISTINCT one ORDER BY one), '{}') FROM unnest(quantities || %s::text[]) AS one) "
+        "WHERE tenant_id = %s AND name = %s",
+        [first_s, last_s, list(quantities), tenant, name],
+    )
 
 
 def put_campaign(connection: Connection, tenant: int, name: str, tags: Sequence[str]) -> None:
@@ -103,6 +124,15 @@ def put_campaign(connection: Connection, tenant: int, name: str, tags: Sequence[
         "INSERT INTO influx_campaign (tenant_id, name, tags) VALUES (%s, %s, %s) ON CONFLICT (tenant_id, name) "
         "DO UPDATE SET tags = excluded.tags, hidden_at = NULL",
         [tenant, name, list(tags)],
+    )
+
+
+def rename_campaign(connection: Connection, tenant: int, name: str, *, to: str, tags: Sequence[str]) -> None:
+    """Call a campaign by another name, that of one out of sight perhaps."""
+    forget_campaign(connection, tenant, to)
+    connection.execute(
+        "UPDATE influx_campaign SET name = %s, tags = %s, hidden_at = NULL WHERE tenant_id = %s AND name = %s",
+        [to, list(tags), tenant, name],
     )
 
 
@@ -118,15 +148,18 @@ def forget_campaign(connection: Connection, tenant: int, name: str) -> None:
     connection.execute("DELETE FROM influx_campaign WHERE tenant_id = %s AND name = %s", [tenant, name])
 
 
-def show(connection: Connection, tenant: int, store_id: UUID, name: str, columns: Sequence[Column]) -> bool:
+def show(
+    connection: Connection, tenant: int, store_id: UUID, name: str, columns: Sequence[Column], *, more_bytes: int = 0
+) -> bool:
     """Let a campaign have a dashboard: it stands among the store's relations. Tell whether it did not, or changed."""
     listed = Jsonb([[column.name, column.type, column.nullable] for column in columns])
     there = one(
         connection,
-        "UPDATE relation SET columns = %(columns)s FROM relation old WHERE relation.id = old.id "
+        "UPDATE relation SET columns = %(columns)s, size_bytes = relation.size_bytes + %(more)s FROM relation old "
+        "WHERE relation.id = old.id "
         "AND relation.store_id = %(store)s AND relation.name = %(name)s AND relation.state <> 'gone' "
         "RETURNING old.columns <> %(columns)s AS moved",
-        {"columns": listed, "store": store_id, "name": name},
+        {"columns": listed, "store": store_id, "name": name, "more": more_bytes},
     )
     if there is not None:
         return bool(there["moved"])

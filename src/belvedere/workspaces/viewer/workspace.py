@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from belvedere.kernel.db import Database
-from belvedere.kernel.errors import BelvedereError
+from belvedere.kernel.errors import BelvedereError, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan, Sign, Step
 from belvedere.workspaces import store
@@ -40,7 +40,17 @@ class ViewerWorkspace:
             failpoint("workspaces.viewer.before-commit")
 
     def publish(self, place: Place, publication: Publication) -> str:
-        """Return the page's path. The viewer reads dashboards where they are stored, so there is nothing to copy."""
+        """Return the page's path. The viewer reads dashboards where they are stored, so there is nothing to copy.
+
+        Raises:
+            Stuck: its rows are in an InfluxDB, which the viewer cannot read.
+        """
+        if not publication.in_viewer:
+            message = (
+                "The measured values are in InfluxDB, which the built-in viewer cannot read. Move the tenant to a "
+                "Grafana, or keep measured values in PostgreSQL (BELVEDERE_POINTS=postgresql)."
+            )
+            raise Stuck(message, code="viewer-influxdb")
         return f"/tenants/{place.slug}/dashboards/{publication.dashboard_id}"
 
     def retract(self, place: Place, dashboard_id: UUID) -> None:

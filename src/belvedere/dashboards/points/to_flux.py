@@ -1,0 +1,63 @@
+"""A campaign's typed model as a Grafana dashboard whose panels ask an InfluxDB in Flux. Pure.
+
+It is the document of `to_grafana.py` with other questions: the same panels, ids, units and variables. What is not here:
+the questions (`flux.py`), and sending it.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from belvedere.dashboards.points.channels import TAGS, Place, panels_of
+from belvedere.dashboards.points.flux import options, question
+from belvedere.dashboards.to_grafana import Document, to_grafana
+from belvedere.workspaces.model import Model, Panel, Variable
+
+_CHANNEL: Final = r"/(?<text>.*) \| (?<value>.*)/"
+"""How Grafana divides what a channel is called from what it is chosen by."""
+
+
+def to_flux(model: Model, dashboard_id: UUID, *, datasource: str, place: Place, plugin: str = "influxdb") -> Document:
+    """Write a dashboard. `datasource` is the uid of the tenant's data source, or a placeholder for it."""
+    source = {"type": plugin, "uid": datasource}
+    made = to_grafana(model, dashboard_id, datasource=datasource)
+    drawn = iter(panels_of(model))
+    panels = [one if one["type"] == "row" else _panel(model, next(drawn), one, source, place) for one in made["panels"]]
+    variables = [_variable(model, one, source, place) for one in model.variables if one.role in TAGS]
+    return {**made, "panels": panels, "templating": {"list": variables}}
+
+
+def _panel(model: Model, panel: Panel, made: Document, source: Document, place: Place) -> Document:
+    if panel.query is None:
+        return made
+    text = question(model, panel.query, place)
+    return {
+        **shaped(panel, made), "datasource": source,
+        "targets": [{"refId": "A", "datasource": source, "query": text}],
+    }
+
+
+def shaped(panel: Panel, made: Document) -> Document:
+    """Say how an answer of InfluxDB is shown: series by their own name, moments in milliseconds as moments."""
+    config = made["fieldConfig"]
+    defaults, overrides = dict(config["defaults"]), list(config["overrides"])
+    if panel.type == "timeseries":
+        defaults["displayName"] = "${__field.labels.series}"
+    for one in panel.query.measures if panel.query else ():
+        if one.of == "time":
+            shown = [{"id": "unit", "value": "dateTimeAsIso"}]
+            overrides.append({"matcher": {"id": "byName", "options": one.label}, "properties": shown})
+    return {**made, "fieldConfig": {**config, "defaults": defaults, "overrides": overrides}}
+
+
+def _variable(model: Model, variable: Variable, source: Document, place: Place) -> Document:
+    written = options(model, variable, place)
+    made: Document = {
+        "name": variable.name, "label": variable.label, "type": "query", "datasource": source, "query": written,
+        "definition": "", "refresh": 2, "sort": 1, "hide": 0, "options": [], "current": {},
+        "regex": _CHANNEL if variable.role == "channel" else "", "multi": variable.optional,
+        "includeAll": variable.optional,
+    }
+    if variable.optional:
+        made["allValue"] = ".*"
+        made["current"] = {"text": ["All"], "value": ["$__all"]}
+    return made
