@@ -50,7 +50,10 @@ _REMEMBERED: Final = 4096
 _FOR_OPERATORS: Final = frozenset({
     "attention", "tenants", "actions", "jobs", "deliveries", "setup", "drift", "uploads", "campaigns",
 })
-_PAUSE_S: Final = {"uploads": 1.0, "campaigns": 1.0, "attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0}
+_PAUSE_S: Final = {
+    "attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0, "uploads": 1.0,
+    "campaigns": 1.0,
+}
 _OTHER_PAUSE_S: Final = 0.25
 _LOG = logger(__name__)
 

@@ -187,6 +187,10 @@ def _query(incoming: Request, route: Route) -> Any:  # noqa: ANN401  (the struct
 def _body(incoming: Request, route: Route, raw: bytes) -> Any:  # noqa: ANN401  (the struct that the route names)
     if route.body is None:
         return None
+    if route.body is bytes:
+        if incoming.mimetype not in {"application/octet-stream", ""}:
+            raise problems.MediaType
+        return raw
     if raw and incoming.mimetype not in {"application/json", ""} and not incoming.mimetype.endswith("+json"):
         raise problems.MediaType
     try:

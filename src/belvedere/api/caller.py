@@ -89,9 +89,9 @@ def authenticate(services: Services, request: Request, cookie_name: str, failure
     if request.method not in _SAFE and not session.has_csrf(request.headers.get(CSRF_HEADER, "")):
         message = f"A request of a signed-in browser needs the header {CSRF_HEADER}."
         raise Forbidden(message, code="csrf")
-    # A member of several tenants acts in the one that the path names.
+    # A member of several tenants acts in the one that the path or the query names.
     named = request.view_args or {}
-    return session.acting(str(named.get("tenant") or named.get("id") or ""))
+    return session.acting(str(named.get("tenant") or named.get("id") or request.args.get("user") or ""))
 
 
 def actor_of(services: Services, shown: Secret, origin: str) -> Actor | None:

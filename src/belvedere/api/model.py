@@ -83,7 +83,8 @@ class Route:
     """A row of the table: the description and the tests are made from it, and so is the Flask rule.
 
     `open` is the reason why a route asks nobody who they are; empty for all others. `answer` is the type of
-    the body; None means no content, and bytes a file. `secret` marks answers that hold a secret shown once.
+    the answer's body; None means no content, and bytes a file. `body` is what is sent: a struct as JSON, or bytes as
+    they are. `secret` marks answers that hold a secret shown once.
     """
 
     method: str
@@ -93,7 +94,7 @@ class Route:
     handler: Handler
     answer: Any = None
     query: type[msgspec.Struct] = NoQuery
-    body: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | type[bytes] | None = None
     status: int = 200
     refusals: tuple[int, ...] = ()
     open: str = ""

@@ -81,7 +81,9 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.open:
         operation["security"] = []
-    if route.body is not None:
+    if route.body is bytes:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
+    elif route.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
     return operation
 

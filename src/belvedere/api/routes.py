@@ -4,6 +4,7 @@ from typing import Final
 
 from belvedere.api import (
     adoption,
+    campaigns,
     credentials,
     dashboards,
     deliveries,
@@ -15,6 +16,7 @@ from belvedere.api import (
     stores,
     templates,
     tenants,
+    uploads,
     users,
     workspaces,
 )
@@ -31,6 +33,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *adoption.ROUTES,
     *stores.ROUTES,
     *dashboards.ROUTES,
+    *campaigns.ROUTES,
+    *uploads.ROUTES,
     *templates.ROUTES,
     *deliveries.ROUTES,
     *jobs.ROUTES,
