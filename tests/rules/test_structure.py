@@ -20,6 +20,7 @@ PURE = sorted({
     "dashboards/classify.py", "dashboards/model.py", "dashboards/to_view.py", "dashboards/to_grafana.py",
     "kernel/redact.py", "audit/mask.py", "tenants/names.py",
     *(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("plan.py")),
+    *(path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "intake/meters").glob("*.py")),
 })
 IMPURE = re.compile(
     r"^(psycopg|procrastinate|httpx2|urllib\.request|http\.client|socket|subprocess|asyncio|threading|random|secrets|time|"
