@@ -78,6 +78,7 @@ class Reader:
                 message = "The program that reads files could not be started."
                 raise Later(message, retry_in_s=10.0, code="reader") from error
         self.lost = False
+        self.busy = False
         self._line = ours
         self._line.settimeout(timeout_s)
         self._timeout_s = timeout_s
@@ -89,6 +90,7 @@ class Reader:
             ReaderLost: the child died or hung; this object is of no more use.
         """
         order = json.dumps({"reader": reader, "options": dict(options), "place": asdict(place), "size": size}).encode()
+        self.busy = True
         try:
             socket.send_fds(self._line, [LENGTH.pack(len(order)) + order], [descriptor])
         except OSError:
@@ -102,6 +104,7 @@ class Reader:
             if length > MOST_PART:
                 message = "Reading it gave a part that is too large; this is a fault of Belvedere."
                 raise self._lost(message)
+            self.busy = kind != b"E"
             return kind, self._exactly(length)
         except TimeoutError:
             message = f"Reading it made no progress for {self._timeout_s:.0f} s and was ended."
@@ -148,21 +151,19 @@ class Readers:
 
     @contextmanager
     def one(self) -> Iterator[Reader]:
-        """Lend a child; after an error it is ended, since it may be in the middle of a file."""
+        """Lend a child; one that is lost, or in the middle of a file when the block ends, is ended."""
         with self._lock:
             reader = self._idle.pop() if self._idle else None
         if reader is None:
             reader = Reader(memory_bytes=self._memory_bytes, timeout_s=self._timeout_s)
         try:
             yield reader
-        except BaseException:
-            reader.close()
-            raise
-        if reader.lost:
-            reader.close()
-            return
-        with self._lock:
-            self._idle.append(reader)
+        finally:
+            if reader.lost or reader.busy:
+                reader.close()
+            else:
+                with self._lock:
+                    self._idle.append(reader)
 
     def close(self) -> None:
         """End those that nobody uses."""

@@ -217,12 +217,16 @@ def put_off(connection: Connection, run: UUID, files: Sequence[Waiting], now: da
         cursor.executemany(
             "UPDATE upload SET state = %s, error = %s, code = %s, again_at = %s, failures = failures + %s, kind = %s, "
             "still_since = CASE WHEN %s THEN %s ELSE still_since END, closed = closed AND NOT %s, "
+            "size_bytes = coalesce(%s, size_bytes), file = coalesce(%s, file), changed_ns = coalesce(%s, changed_ns), "
             "run = NULL, ended_at = CASE WHEN %s THEN %s::timestamptz END "
             "WHERE id = %s AND run = %s AND state IN ('reading', 'stored')",
             [
                 [
                     one.state, one.error or None, one.code or None, one.again_at, int(one.failed), one.file.kind,
-                    one.anew, now, one.anew, one.state == "gone", now, one.file.id, run,
+                    one.anew, now, one.anew, *(
+                        (one.now.size, one.now.file, one.now.changed_ns) if one.now is not None else (None, None, None)
+                    ),
+                    one.state == "gone", now, one.file.id, run,
                 ]
                 for one in files
             ],

@@ -16,7 +16,7 @@ import structlog
 
 from belvedere.audit.model import History
 from belvedere.intake import store
-from belvedere.intake.files import Folder, being_written, is_absent, seen, sentence
+from belvedere.intake.files import Folder, Seen, being_written, is_absent, seen, sentence
 from belvedere.intake.model import Outcome, Place, Taker, UploadState
 from belvedere.intake.moves import Changed, find_done, put_away
 from belvedere.intake.names import ERROR, PARSED, name_of
@@ -150,7 +150,7 @@ class Taking:
     def _read(self, reader: Reader, tenant: str, folder: Folder, file: Claimed) -> Read | Waiting:
         with folder.opened(file.seen.name) as (descriptor, now):
             if now != file.seen:
-                return Waiting(file, UploadState.RECEIVED, anew=True)
+                return Waiting(file, UploadState.RECEIVED, anew=True, now=now)
             if being_written(descriptor):
                 return Waiting(file, UploadState.RECEIVED, "It is still being written.", "growing", anew=True)
             taker = self._takers.of(file.name, os.pread(descriptor, _HEAD, 0))
@@ -159,8 +159,10 @@ class Taking:
             if file.folder and file.campaign_id is None:
                 return Waiting(file, UploadState.LEFT, "Its folder cannot be a campaign; it stays.", "campaign-name")
             read = _begun(reader, tenant, taker, replace(file, kind=taker.kind), descriptor)
-            if read.stream is None and seen(folder.path, file.seen.name, os.fstat(descriptor)) != now:
-                return Waiting(file, UploadState.RECEIVED, "It is still being written.", "growing", anew=True)
+            after = seen(folder.path, file.seen.name, os.fstat(descriptor))
+            if read.stream is None and after != now:
+                said = "It is still being written."
+                return Waiting(file, UploadState.RECEIVED, said, "growing", anew=True, now=after)
             return read
 
     def _unreadable(self, file: Claimed, error: OSError) -> Waiting:
@@ -216,7 +218,7 @@ class Taking:
                         opened[file.folder] = folders.enter_context(home.below(name_of(file.folder)))
                     moved.append((file, _put_away(opened[file.folder], file)))
                 except Changed:
-                    changed.append(Waiting(file, UploadState.RECEIVED, anew=True))
+                    changed.append(Waiting(file, UploadState.RECEIVED, anew=True, now=_now(opened[file.folder], file)))
                 except OSError as error:
                     if is_absent(error):
                         moved.append((file, ""))
@@ -252,6 +254,11 @@ def _begun(reader: Reader, tenant: str, taker: Taker, file: Claimed, descriptor:
         return Read(file, reading.sha256, stream=reading)
     parts = list(reading.parts())
     return Read(file, reading.sha256, reading.end(), parts)
+
+
+def _now(folder: Folder, file: Claimed) -> Seen | None:
+    found = folder.stat(file.seen.name)
+    return seen(folder.path, file.seen.name, found) if found is not None else None
 
 
 def _fatal(file: Claimed, lost: ReaderLost) -> Read:

@@ -80,7 +80,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file that a run lets go of. `anew`: it has changed and must be still again; `failed` counts against it."""
+    """A file that a run lets go of.
+
+    `anew`: it must be still again; `now` is the file as it is meanwhile, if it is another. `failed` counts against it.
+    """
 
     file: Claimed
     state: UploadState
@@ -89,3 +92,4 @@ class Waiting:
     again_at: datetime | None = None
     anew: bool = False
     failed: bool = False
+    now: Seen | None = None

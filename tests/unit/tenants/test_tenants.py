@@ -143,7 +143,7 @@ def test_deleting_asks_for_the_name_and_purges_at_the_end(
     assert tenants.delete(operator, "alice", confirm="alice").state is TenantState.DELETING
     assert tenants.delete(operator, "alice", confirm="alice", keep_data=True).keep_data
     assert tenants.actor_for_key(key, "") is None
-    assert any(name.endswith("previews.remove-tenant") for name, _ in _waiting(database))
+    assert any(name.endswith("intake.remove-tenant") for name, _ in _waiting(database))
     tenants.purge(tenant.serial)
     tenants.purge(tenant.serial)
     with pytest.raises(NotFound):
