@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("start", "provision", "watch", "preview", "gateway", "grafana", "grafana_chaos", "intake")
+ORDER = ("start", "provision", "watch", "hook", "preview", "gateway", "grafana", "grafana_chaos", "intake")
 
 
 def main() -> int:
