@@ -87,7 +87,7 @@ export function timeseries(data, ink, size) {
   const option = base(ink);
   const direct = labelled(columns, size.width);
   const longest = Math.max(...columns.map((column) => column.label.length), 0);
-  if (direct) option.grid.right = Math.min(160, 28 + longest * 6.4);
+  if (direct) option.grid.right = Math.min(160, 28 + longest * 7.2);
   const threshold = data.options?.threshold;
   const numbers = data.rows.flatMap((row) => row.slice(1)).filter((value) => value !== null);
   const crosses = Math.min(...numbers) < 0 && Math.max(...numbers) > 0;
@@ -119,7 +119,7 @@ export function directLabels(chart, data, ink) {
   const lowest = chart.getHeight() - 18 - LABEL_PX / 2;
   ends.forEach((end, at) => { end.at = Math.max(end.y, at ? ends[at - 1].at + LABEL_PX : 8); });
   for (let at = ends.length - 1, most = lowest; at >= 0; at -= 1, most = ends[at + 1].at - LABEL_PX) ends[at].at = Math.min(ends[at].at, most);
-  const left = chart.getWidth() - Math.min(160, 28 + Math.max(...columns.map((column) => column.label.length)) * 6.4) + 10;
+  const left = chart.getWidth() - Math.min(160, 28 + Math.max(...columns.map((column) => column.label.length)) * 7.2) + 10;
   chart.setOption({ graphic: { elements: ends.flatMap((end) => [
     { type: "rect", silent: true, shape: { x: left, y: end.at - 4, width: 8, height: 8, r: 1.5 }, style: { fill: end.dashed ? "transparent" : end.colour, stroke: end.colour, lineWidth: 1.5, lineDash: end.dashed ? [2, 1.5] : null } },
     { type: "text", silent: true, style: { x: left + 13, y: end.at, text: end.column.label, textVerticalAlign: "middle", verticalAlign: "middle", fill: ink.text, font: `500 12px ${ink.sans}` } },

@@ -138,7 +138,8 @@ def series(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         yield made
         made.more["stores"].close()
         with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-            for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^(alice|bob)-'").fetchall():
+            made_here = "SELECT datname FROM pg_database WHERE datname ~ '^(alice|bob)-'"
+            for (name,) in connection.execute(made_here).fetchall():
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             for (name,) in connection.execute(r"SELECT rolname FROM pg_roles WHERE rolname LIKE 't\_%'").fetchall():
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
@@ -297,7 +298,9 @@ def test_removing_a_tenants_points_twice(world: World) -> None:
 # PostgreSQL alone
 
 
-NAMES = ["été – Lyon/Sud", 'x"; DROP SCHEMA belvedere CASCADE; --', "%s $1 {}", "n" * 200, "n" * 199 + "o", "pg_class", " "]
+NAMES = [
+    "été - Lyon/Sud", 'x"; DROP SCHEMA belvedere CASCADE; --', "%s $1 {}", "n" * 200, "n" * 199 + "o", "pg_class", " ",
+]
 
 
 def test_campaigns_may_have_any_name(series: World) -> None:

@@ -128,6 +128,7 @@ def look(
     shape = shape_of(relation, database, store_kind)
     seen, state, message, inside = Profile(), DashboardState.READY, "", False
     reach = since = until = ""
+    clipped = False
     try:
         with reader(store_id, within_s=within_s) as connection:
             inside = True
@@ -138,7 +139,7 @@ def look(
                 _, model = _drawn(shape, seen, override)
                 most = _template(model).most_values
                 if most:
-                    since, until = postgres.window(connection, model, most)
+                    since, until, clipped = postgres.window(connection, model, most)
                 else:
                     reach = postgres.reach(connection, model)
             except psycopg.Error as error:
@@ -154,7 +155,7 @@ def look(
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
     found, model = _drawn(shape, seen, override)
-    model = replace(model, reach=reach, since=since, until=until)
+    model = replace(model, reach=reach, since=since, until=until, clipped=clipped)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
         found, state, message, _size(relation, model))

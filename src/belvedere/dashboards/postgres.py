@@ -87,8 +87,8 @@ def reach(connection: psycopg.Connection[Any], model: Model, *, timeout_ms: int 
 
 def window(
     connection: psycopg.Connection[Any], model: Model, most: int, *, timeout_ms: int = 3000
-) -> tuple[str, str]:
-    """Return the range to show first: where the last `most` rows stand, but for a few that stand far apart.
+) -> tuple[str, str, bool]:
+    """Return the range to show first, and whether rows after it are left out on purpose: where the last `most` rows stand, but for a few that stand far apart.
 
     Only where an index leads to the last rows it is quick enough; empty where it is not, and for no rows at all.
     While rows still come, the range goes with the clock.
@@ -98,7 +98,7 @@ def window(
     """
     field = model.fields.get(model.time or "")
     if field is None or field.stored != "timestamptz":
-        return "", ""
+        return "", "", False
     statement = write(
         "SELECT count(*) AS n, min(t) AS low, percentile_disc(0.01) WITHIN GROUP (ORDER BY t) AS early, "
         "percentile_disc(0.99) WITHIN GROUP (ORDER BY t) AS late, max(t) AS high, now() AS now FROM "
@@ -112,11 +112,11 @@ def window(
     except psycopg.Error as error:
         if is_lost(error):
             raise
-        return "", ""
-    return ("", "") if not row["n"] else first_range(row, whole=row["n"] < most)
+        return "", "", False
+    return ("", "", False) if not row["n"] else first_range(row, whole=row["n"] < most)
 
 
-def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str]:
+def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str, bool]:
     """Choose the range of some rows: `low`, `early`, `late`, `high` of their times, and what time it is now."""
     # A meter whose clock was reset writes a few rows years away: they would leave a dot at each end of a chart.
     since = row["early"] if row["early"] - row["low"] > row["late"] - row["early"] else row["low"]
@@ -127,9 +127,9 @@ def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str]:
         shorter = [name for most, name in _RANGES if most <= days]
         name = (fitting[0] if fitting else "") if whole else (shorter[-1] if shorter else "now-24h")
         if name:
-            return name, "now"
+            return name, "now", False
     last = until + timedelta(seconds=59)
-    return f"{since:%Y-%m-%dT%H:%M}Z", f"{last:%Y-%m-%dT%H:%M}Z"
+    return f"{since:%Y-%m-%dT%H:%M}Z", f"{last:%Y-%m-%dT%H:%M}Z", until != row["high"]
 
 
 def stands(connection: psycopg.Connection[Any], oid: int) -> bool:

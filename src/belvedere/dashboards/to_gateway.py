@@ -79,7 +79,8 @@ def _plain_variable(variable: Document) -> Document:
 
 def _is_ours(source: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether questions were carried; those that ask an InfluxDB itself have no comment of ours before them."""
-    return source.get("type") == _TYPE and any(_bare(text) != text for text in (str(one.get("query", "")) for one in asked))
+    texts = [str(one.get("query", "")) for one in asked]
+    return source.get("type") == _TYPE and any(_bare(text) != text for text in texts)
 
 
 def _bare(text: str) -> str:

@@ -193,7 +193,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     does not tell the unit of its delays. `reach` is the shortest usual time range that holds every row, such as
     `now-90d`; empty where that is not known. It is for workspaces that must name one; the viewer shows all there is.
     `since` and `until` are what is shown first of a table that may be too long to be read whole, as ISO 8601 or such as
-    `now-7d`; empty where everything is.
+    `now-7d`; empty where everything is. Rows that come after `until` are shown too, unless it is `clipped`: those that
+    stand there are years away.
     """
 
     template: str
@@ -216,6 +217,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     reach: str = ""
     since: str = ""
     until: str = ""
+    clipped: bool = False
     refresh_s: int = 30
 
     def panel(self, panel_id: str) -> Panel | None:

@@ -9,65 +9,7 @@ from psycopg import sql
 
 from belvedere.kernel.errors import BelvedereError
 from belvedere.stores.watch import ServerWatch
-
-NAMES_OTHERS = [
-    "SELECT datname FROM pg_database",
-    "SELECT * FROM pg_stat_activity",
-    "SELECT * FROM pg_stat_database",
-    "SELECT * FROM pg_locks",
-    "SELECT * FROM pg_shdepend",
-    "SELECT * FROM pg_shdescription",
-    "SELECT * FROM pg_db_role_setting",
-    "SELECT * FROM pg_auth_members",
-    "SELECT * FROM pg_user",
-    "SELECT * FROM pg_group",
-    "SELECT * FROM pg_authid",
-    "SELECT * FROM pg_shadow",
-    "SELECT * FROM pg_prepared_xacts",
-    "SELECT * FROM pg_replication_slots",
-    "SELECT * FROM pg_stat_progress_create_index",
-    "SELECT * FROM pg_subscription",
-    "SELECT pg_describe_object(1262, 1, 0)",
-    "SELECT * FROM pg_identify_object(1262, 1, 0)",
-    "SELECT shobj_description(1, 'pg_database')",
-    "SELECT pg_database_size(1::oid)",
-    "SELECT pg_stat_get_activity(NULL)",
-    "SELECT pg_stat_get_db_numbackends(1)",
-    "SELECT pg_lock_status()",
-]
-REACHES_FURTHER = [
-    "SELECT lo_creat(-1)",
-    "SELECT lo_from_bytea(0, 'x')",
-    "SELECT pg_notify('belvedere', 'tenants')",
-    "SELECT pg_advisory_lock(1)",
-    "SELECT pg_try_advisory_xact_lock(1, 2)",
-    "SELECT pg_logical_emit_message(false, 'a', 'b')",
-    "SELECT pg_read_file('/etc/passwd')",
-    "SELECT * FROM pg_ls_dir('.')",
-    "COPY (SELECT 1) TO '/tmp/x'",
-    "COPY (SELECT 1) TO PROGRAM 'true'",
-    "CREATE EXTENSION dblink",
-    "CREATE EXTENSION hstore",
-    "CREATE SCHEMA mine",
-    "CREATE ROLE mine",
-    "CREATE DATABASE mine",
-    "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION pg_catalog.pg_sleep()",
-    "SET SESSION AUTHORIZATION postgres",
-    "SET ROLE belvedere",
-    "SET temp_file_limit = -1",
-    "SET log_min_messages = debug5",
-    "ALTER ROLE CURRENT_USER SET log_min_messages = debug5",
-    "ALTER ROLE CURRENT_USER RESET log_min_messages",
-    "ALTER ROLE CURRENT_USER SET temp_file_limit = -1",
-    "ALTER ROLE CURRENT_USER CONNECTION LIMIT -1",
-    "ALTER ROLE CURRENT_USER CREATEDB",
-    "ALTER DATABASE CURRENT_DATABASE_NAME RENAME TO mine",
-    "DROP DATABASE CURRENT_DATABASE_NAME",
-    "SET session_replication_role = replica",
-    "ALTER SYSTEM SET work_mem = '1GB'",
-    "CREATE OR REPLACE VIEW pg_catalog.pg_roles AS SELECT 1",
-    "SELECT setval('pg_catalog.pg_class', 1)",
-]
+from hostile import NAMES_OTHERS, REACHES_FURTHER
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,12 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
         WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid)
         WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(l.oid)), 0)::bigint FROM leaf l
             WHERE l.root = c.oid AND l.relkind = 'r' AND NOT l.oid = ANY(%(locked)s::oid[]))
+        -- What Belvedere itself shows of measured values; a tenant's own views have no size.
+        WHEN n.nspname = 'public' AND c.relowner = current_user::regrole AND c.relkind = 'v' THEN (
+            SELECT coalesce(sum(pg_relation_size(t.oid)), 0)::bigint FROM pg_class t WHERE t.relkind = 'r'
+            AND NOT t.oid = ANY(%(locked)s::oid[]) AND t.oid IN (SELECT d.refobjid FROM pg_rewrite r
+                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid))
         ELSE 0 END AS size_bytes,
     (SELECT coalesce(json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull)
         ORDER BY a.attnum), '[]') FROM pg_attribute a

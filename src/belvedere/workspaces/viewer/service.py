@@ -171,7 +171,7 @@ class Viewer:
     def _first(self, model: Model) -> tuple[datetime | None, datetime | None]:
         """Return the range that is shown when nobody asked for one."""
         now = self._now()
-        return span.parse(model.since, now), span.parse(model.until, now)
+        return span.parse(model.since, now), span.parse(model.until, now) if model.clipped else None
 
     def _values(
         self, connection: psycopg.Connection[Any], shown: Shown, chosen: Mapping[str, str]
