@@ -40,8 +40,10 @@ _writers: "dict[tuple[int, int], Upload]" = {}
 class Upload:
     """One file being written. It is used by one thread at a time."""
 
-    def __init__(self, home: Home, parts: Parts, folder: int, descriptor: int, *, appends: bool) -> None:
-        """Take an open temporary file; `begin` makes one."""
+    def __init__(
+        self, home: Home, parts: Parts, folder: int, descriptor: int, *, appends: bool, replaces: bool
+    ) -> None:
+        """Take an open temporary file; `begin` makes one. `replaces`: a file has the final name, and counts already."""
         found = os.fstat(descriptor)
         self._home = home
         self._parts = parts
@@ -49,7 +51,7 @@ class Upload:
         self._inode = (found.st_dev, found.st_ino)
         self._appends = appends
         self._broken = ""
-        self._first = found.st_size
+        self._files = 0 if replaces else 1
         self.descriptor = descriptor
         self.size = found.st_size
         before = _writers.get(self._inode)
@@ -137,7 +139,7 @@ class Upload:
         finally:
             self._let_go()
         if before is not None:
-            self._home.quota.give_back(before.st_size, 1)
+            self._home.quota.give_back(before.st_size, self._files)
         self._home.tell(Happening.CLOSED, self._parts)
 
     def cut(self) -> None:
@@ -155,7 +157,7 @@ class Upload:
     def _drop(self) -> None:
         if self._is_mine():
             os.unlink(temporary(self._parts[-1]), dir_fd=self._folder)
-            self._home.quota.give_back(self.size, 1)
+            self._home.quota.give_back(self.size, self._files)
 
     def _let_go(self) -> None:
         if _writers.get(self._inode) is self:
@@ -207,27 +209,28 @@ def _begin(home: Home, parts: Parts, flags: int) -> Upload | Later:
         if not flags & Flag.TRUNCATE:
             kept = _left(home, own, temporary(parts[-1]))
             if kept is not None:
-                return Upload(home, parts, own, kept, appends=appends)
+                return Upload(home, parts, own, kept, appends=appends, replaces=before is not None)
             if before is not None:
                 return lambda: _copied(home, parts, own, appends=appends)
         if before is None and not flags & Flag.CREATE:
             _missing()
-        made = _fresh(home, own, temporary(parts[-1]))
-        return Upload(home, parts, own, made, appends=appends)
+        made = _fresh(home, own, temporary(parts[-1]), replaces=before is not None)
+        return Upload(home, parts, own, made, appends=appends, replaces=before is not None)
     except BaseException:
         os.close(own)
         raise
 
 
-def _fresh(home: Home, folder: int, name: bytes) -> int:
-    home.quota.add_file()
+def _fresh(home: Home, folder: int, name: bytes, *, replaces: bool) -> int:
+    if not replaces:
+        home.quota.add_file()
     try:
         return os.open(name, _NEW, _MODE, dir_fd=folder)
     except FileExistsError:
         # Begun anew: what an earlier try left has no use any more, and who still writes it has lost the name.
         left = is_there(folder, name)
         if left is not None:
-            home.quota.give_back(left.st_size, 1)
+            home.quota.give_back(left.st_size, 0 if replaces else 1)
         os.unlink(name, dir_fd=folder)
         return os.open(name, _NEW, _MODE, dir_fd=folder)
 
@@ -251,17 +254,17 @@ def _copied(home: Home, parts: Parts, folder: int, *, appends: bool) -> Upload:
         try:
             size = os.fstat(source).st_size
             home.quota.grow(size)
-            made = _fresh(home, folder, temporary(parts[-1]))
+            made = _fresh(home, folder, temporary(parts[-1]), replaces=True)
             try:
                 _copy(source, made, size)
             except BaseException:
                 os.close(made)
                 os.unlink(temporary(parts[-1]), dir_fd=folder)
-                home.quota.give_back(size, 1)
+                home.quota.give_back(size, 0)
                 raise
         finally:
             os.close(source)
-        return Upload(home, parts, folder, made, appends=appends)
+        return Upload(home, parts, folder, made, appends=appends, replaces=True)
     except BaseException:
         os.close(folder)
         raise
