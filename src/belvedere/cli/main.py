@@ -50,6 +50,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "credential": Noun("belvedere.cli.credential:credential", "Keep a tenant's credentials."),
     "workspace": Noun("belvedere.cli.workspace:workspace", "See and repair what differs where tenants look."),
     "grafana": Noun("belvedere.cli.grafana:grafana", "The organisation tool of the cost monitor."),
+    "hook": Noun("belvedere.cli.hook:hook", "Have an SFTPGo tell of files that came."),
     "store": Noun("belvedere.cli.store:store", "Show stores, their tables and how to connect."),
     "dashboard": Noun("belvedere.cli.dashboard:dashboard", "List dashboards and tell why they look as they do."),
     "template": Noun("belvedere.cli.template:template", "Bring dashboards of Grafana as templates."),

@@ -12,6 +12,7 @@ import click
 from belvedere.cli import output
 from belvedere.cli.installation import sftp as serve
 from belvedere.cli.local import actor, services
+from belvedere.cli.sftpgo import apply, plan
 from belvedere.cli.tenant import serial_of
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import Secret
@@ -35,6 +36,8 @@ def sftp(context: click.Context) -> None:
 
 
 sftp.add_command(serve, "run")
+sftp.add_command(plan)
+sftp.add_command(apply)
 
 
 @sftp.group()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from belvedere.audit.model import History
 from belvedere.credentials.derived import is_one_of
+from belvedere.credentials.service import LEAST_REASON
 from belvedere.intake.hooks.event import Event
 from belvedere.intake.hooks.meaning import Home, folder_of, meaning
 from belvedere.intake.model import Noted, Notice, Via
@@ -85,6 +86,20 @@ class Hooks:
     def is_sftpgo(self, given: str) -> bool:
         """Tell whether a request proves that it is SFTPGo's."""
         return is_one_of(given, self._secrets)
+
+    def reveal(self, actor: Actor, reason: str) -> Secret:
+        """Return the secret to set in SFTPGo, for an admin who says why; it stands in the history.
+
+        Raises:
+            Rejected: no reason is given.
+            Forbidden: only an admin may.
+        """
+        actor.must(Role.ADMIN)
+        if len(reason.strip()) < LEAST_REASON:
+            message = f"Say why, in at least {LEAST_REASON} characters; it goes to the history."
+            raise Rejected(message, field="reason")
+        with self._history.action(actor, "hook.reveal-secret", HEADER, reason=reason.strip()[:_SHOWN]):
+            return self._secrets[0]
 
     def stranger(self, origin: str, door: str = "http") -> None:
         """Write down that somebody came without the secret; a flood of it makes a line a minute and address."""
