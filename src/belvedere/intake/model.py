@@ -114,7 +114,8 @@ class Upload:
 
     `same_as` is the earlier upload with this content in this folder: it was seen and not stored again. `version` counts
     the different contents that this name had. `first_at` and `last_at` are the times of the data. `report` is the full
-    account of what was read; lists leave it out. `error` is a sentence for people, `code` its kind.
+    account of what was read; lists leave it out. `error` is a sentence for people, `code` its kind. `skipped_why` has
+    how many rows were skipped for each reason.
     """
 
     id: UUID
@@ -145,6 +146,7 @@ class Upload:
     failures: int
     again_at: datetime | None
     report: Mapping[str, Any] | None = None
+    skipped_why: tuple[tuple[str, int], ...] = ()
 
     @property
     def path(self) -> str:

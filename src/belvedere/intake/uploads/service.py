@@ -4,6 +4,7 @@ What is not here: what becomes of files by themselves (`take.py`).
 """
 
 import os
+from datetime import datetime
 from uuid import UUID
 
 from belvedere.audit.model import History
@@ -12,6 +13,7 @@ from belvedere.intake.model import Totals, Upload, UploadState
 from belvedere.intake.moves import put_back
 from belvedere.intake.names import name_of
 from belvedere.intake.uploads import store
+from belvedere.intake.uploads.measured import Span, merged, spans_of
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import Now, utc_now
@@ -22,6 +24,8 @@ from belvedere.kernel.page import Page
 from belvedere.tenants.service import Tenants
 
 _MOST = 200
+_MOST_MEASURED = 5000
+Spans = list[Span]
 _AGAIN = frozenset({UploadState.REFUSED, UploadState.WAITING, UploadState.LEFT})
 
 
@@ -81,6 +85,18 @@ class Uploads:
         serial = self._serial(actor, tenant)
         with self._database.for_actor(actor) as connection:
             return store.totals(connection, serial=serial, campaign=_uuid(campaign), now=self._now())
+
+    def measured(self, actor: Actor, campaign: UUID | str) -> Spans:
+        """Return the spans of time in which the newest uploads of a campaign have data, in order, without holes."""
+        actor.must(Role.VIEWER, actor.tenant)
+        with self._database.for_actor(actor) as connection:
+            found = store.measured(connection, _must(campaign), _MOST_MEASURED)
+        return merged(
+            span for one in found for span in spans_of(
+                one["first_at"], one["last_at"],
+                [(datetime.fromisoformat(gap["start"]), datetime.fromisoformat(gap["end"])) for gap in one["gaps"]],
+            )
+        )
 
     def head(self, actor: Actor, ident: UUID | str, most: int = 4096) -> bytes:
         """Return the first bytes of a file, wherever it lies now; none when it is gone or may not be read."""

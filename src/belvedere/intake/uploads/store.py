@@ -12,7 +12,7 @@ _LISTED: Final[LiteralString] = (
     "SELECT upload.id, upload.tenant_id, campaign_id, coalesce(campaign.name, split_part(upload.folder, '/', 1)) "
     "AS campaign, device, upload.folder, upload.name, kind, size_bytes, sha256, version, upload.state, via, "
     "received_at, started_at, ended_at, points, rows, skipped, first_at, last_at, upload.error, code, same_as, "
-    "moved_to, failures, again_at"
+    "moved_to, failures, again_at, coalesce(upload.report -> 'skipped_rows', '[]'::jsonb) AS skipped_why"
 )
 _FROM: Final[LiteralString] = " FROM upload LEFT JOIN campaign ON campaign.id = campaign_id "
 _WHERE: Final[LiteralString] = (
@@ -63,6 +63,20 @@ def totals(connection: Connection, *, serial: int | None, campaign: UUID | None,
     )
 
 
+def measured(connection: Connection, campaign: UUID, limit: int) -> list[dict[str, Any]]:
+    """Return the first and last time of each upload of a campaign with its holes.
+
+    What a device wrote while its clock was lost is left out: its picture begins after it.
+    """
+    return rows(
+        connection,
+        "SELECT greatest(first_at, to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) "
+        "AS first_at, last_at, coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
+        "WHERE campaign_id = %s AND state = 'parsed' AND same_as IS NULL AND first_at IS NOT NULL "
+        "ORDER BY id DESC LIMIT %s", [campaign, limit],
+    )
+
+
 def reopen(connection: Connection, ident: UUID, now: datetime) -> bool:
     """Let an upload be read again that had not gone well; return whether it was one."""
     done = connection.execute(
@@ -85,4 +99,5 @@ def lies(connection: Connection, ident: UUID, found: Seen) -> None:
 def _upload(row: dict[str, Any]) -> Upload:
     return Upload(**{
         **row, "sha256": (row["sha256"] or b"").hex(), "state": UploadState(row["state"]), "via": Via(row["via"]),
+        "skipped_why": tuple((one["reason"], one["total"]) for one in row["skipped_why"]),
     })
