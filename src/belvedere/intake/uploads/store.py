@@ -70,8 +70,8 @@ def measured(connection: Connection, campaign: UUID, limit: int) -> list[dict[st
     """
     return rows(
         connection,
-        "SELECT greatest(first_at, to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) "
-        "AS first_at, last_at, coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
+        "SELECT greatest(first_at, "
+        "to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) AS first_at, last_at, coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
         "WHERE campaign_id = %s AND state = 'parsed' AND same_as IS NULL AND first_at IS NOT NULL "
         "ORDER BY id DESC LIMIT %s", [campaign, limit],
     )
@@ -99,5 +99,7 @@ def lies(connection: Connection, ident: UUID, found: Seen) -> None:
 def _upload(row: dict[str, Any]) -> Upload:
     return Upload(**{
         **row, "sha256": (row["sha256"] or b"").hex(), "state": UploadState(row["state"]), "via": Via(row["via"]),
-        "skipped_why": tuple((one["reason"], one["total"]) for one in row["skipped_why"]),
+        "skipped_why": tuple(
+            (one["reason"], one["total"]) for one in row["skipped_why"] if isinstance(one, dict) and "total" in one
+        ),
     })
