@@ -71,7 +71,8 @@ def measured(connection: Connection, campaign: UUID, limit: int) -> list[dict[st
     return rows(
         connection,
         "SELECT greatest(first_at, "
-        "to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) AS first_at, last_at, coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
+        "to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) AS first_at, last_at, "
+        "coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
         "WHERE campaign_id = %s AND state = 'parsed' AND same_as IS NULL AND first_at IS NOT NULL "
         "ORDER BY id DESC LIMIT %s", [campaign, limit],
     )
