@@ -39,7 +39,7 @@ UNRECORDED: Final = {
 
 LOOKS: Final = {
     "up", "down", "status", "init-db", "web", "jobs run", "settings", "doctor", "backup", "restore", "reset",
-    "completion", "gateway run",
+    "completion", "gateway run", "intake run",
 }  # fmt: skip
 """Commands about the processes and the home itself; they run before or without a control database."""
 

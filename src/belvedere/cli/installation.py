@@ -222,6 +222,15 @@ def sftp() -> None:
     serve(settings)
 
 
+@click.command(epilog="Example: belvedere intake run")
+def intake() -> None:
+    """Watch tenants' folders, alone."""
+    settings = _part("intake")
+    from belvedere.node.intake import serve
+
+    serve(settings)
+
+
 def _part(name: str) -> Settings:
     """Make this process a part: logging, and, without a supervisor, the database brought up to date."""
     from belvedere.kernel.control import EMBEDDED, control_url, source

@@ -39,6 +39,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "web": Noun("belvedere.cli.installation:web", "Serve pages and the API alone."),
     "jobs": Noun("belvedere.cli.job:jobs", "Work off the queue alone; or list what waits."),
     "gateway": Noun("belvedere.cli.gateway:gateway", "Serve the query gateway of a shared Grafana alone."),
+    "intake": Noun("belvedere.cli.intake:intake", "Watch tenants' folders alone."),
     "sftp": Noun("belvedere.cli.sftp:sftp", "Serve SFTP alone; manage who sends files, and see who does."),
     "settings": Noun("belvedere.cli.installation:settings", "Show each setting with where its value came from."),
     "doctor": Noun("belvedere.cli.installation:doctor", "Check what this machine and this home lack."),

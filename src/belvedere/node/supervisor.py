@@ -120,6 +120,8 @@ class Supervisor:
             self._parts.append(
                 part("gateway", "gateway", ready=lambda: answers(settings.gateway_host, settings.gateway_port))
             )
+        if settings.intake:
+            self._parts.append(part("intake", "intake"))
         if settings.sftp:
             self._parts.append(part("sftp", "sftp", ready=lambda: greets(settings.sftp_host, settings.sftp_port)))
         if settings.sample and not self._mark("sample-loaded").exists():
