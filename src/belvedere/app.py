@@ -21,6 +21,7 @@ from belvedere.gateway.identities import LinkedIdentities
 from belvedere.gateway.idtoken import Expected, IdTokens
 from belvedere.gateway.links import MemberLinks
 from belvedere.gateway.model import PROOF_HEADER, Limits
+from belvedere.gateway.points import PointAnswers
 from belvedere.gateway.secret import secrets_of
 from belvedere.gateway.service import Gateway
 from belvedere.identity import jobs as identity_jobs
@@ -37,6 +38,7 @@ from belvedere.intake.hooks.service import PURPOSE as HOOK_PURPOSE
 from belvedere.intake.hooks.service import Hooks
 from belvedere.intake.hooks.wire import roots_of
 from belvedere.intake.meter_files import MeterFiles
+from belvedere.intake.reports.taker import ReportFiles
 from belvedere.intake.resumable import jobs as resumable_jobs
 from belvedere.intake.resumable.parts import Parts
 from belvedere.intake.resumable.service import CHUNK_BYTES, Resumable
@@ -79,6 +81,7 @@ from belvedere.stores.influx.wire import influx_of, keeps_points
 from belvedere.stores.points import PointStore
 from belvedere.stores.series.service import SeriesPoints
 from belvedere.stores.service import Stores
+from belvedere.stores.tables.service import FileTables
 from belvedere.stores.watch import Watcher
 from belvedere.stores.wire import server_of
 from belvedere.tenants import jobs as tenant_jobs
@@ -210,8 +213,15 @@ class Services:
             stores=self.stores, identities=self.identities, history=self.history,
             tokens=IdTokens(find_key=keys.find, expected=expected, now=utc_now), secrets=self.gateway_secrets(),
             limits=Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once),
-            longest_s=settings.tenant_statement_timeout_s,
+            longest_s=settings.tenant_statement_timeout_s, points=self._point_answers(),
         )
+
+    def _point_answers(self) -> PointAnswers | None:
+        settings = self.settings
+        if self.influx is None:
+            return None
+        limits = Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once)
+        return PointAnswers(self.influx, limits=limits, longest_s=settings.tenant_statement_timeout_s)
 
     def gateway_secrets(self) -> list[Secret]:
         """Return what Grafana proves itself to the gateway with; the first is the one to hand out."""
@@ -336,7 +346,8 @@ def build(settings: Settings) -> Services:
             database=database, history=history, users=sftp, server=sftpgo_of(settings), root=root_of(settings)
         ),
         files=files_of(
-            settings, database=database, history=history, queue=queue, tenants=tenants, takers=[MeterFiles(points)],
+            settings, database=database, history=history, queue=queue, tenants=tenants,
+            takers=[MeterFiles(points), ReportFiles(FileTables(stores))],
             summaries=points.meta,
         ),
     )

@@ -26,6 +26,9 @@ class Kind(StrEnum):
 
 _TEXT_ENDINGS: Final = (".rpt", ".report", ".timing", ".sta", ".drc")
 _TABLE_ENDINGS: Final = (".csv", ".tsv", ".tab")
+ENDINGS: Final = (*_TEXT_ENDINGS, *_TABLE_ENDINGS, ".json", ".parquet", ".pq")
+"""Names that end so are of reports or tables, whatever they hold."""
+
 _TIMING: Final = re.compile(r"^\s*(Startpoint:\s|.*\breport_checks\b)", re.MULTILINE)
 _DRC: Final = re.compile(r"^\s*violation type\s*[:=]", re.MULTILINE | re.IGNORECASE)
 
