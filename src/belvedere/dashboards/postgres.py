@@ -88,8 +88,9 @@ def reach(connection: psycopg.Connection[Any], model: Model, *, timeout_ms: int 
 def window(
     connection: psycopg.Connection[Any], model: Model, most: int, *, timeout_ms: int = 3000
 ) -> tuple[str, str, bool]:
-    """Return the range to show first, and whether rows after it are left out on purpose: where the last `most` rows stand, but for a few that stand far apart.
+    """Return the range to show first, and whether rows after it are left out on purpose.
 
+    It is where the last `most` rows stand, but for a few that stand far apart.
     Only where an index leads to the last rows it is quick enough; empty where it is not, and for no rows at all.
     While rows still come, the range goes with the clock.
 

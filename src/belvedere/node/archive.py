@@ -20,10 +20,12 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
+from psycopg.conninfo import conninfo_to_dict
 
 from belvedere.kernel.errors import Rejected, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.node.binaries import find
+from belvedere.stores.model import Server
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -117,6 +119,18 @@ def database_url(host: str, port: int, login: str, password: Secret, database: s
     place = f"[{host}]" if ":" in host else host
     word = quote(password.reveal(), safe="")
     return Secret(f"postgresql://{quote(login, safe='')}:{word}@{place}:{port}/{quote(database, safe='')}")
+
+
+def own_url(server: Server, database: str) -> Secret:
+    """Return where Belvedere's own login finds a database of a tenants' server."""
+    parts = conninfo_to_dict(server.url.reveal())
+    host = str(parts.get("host") or "").partition(",")[0]
+    port = str(parts.get("port") or server.port).partition(",")[0]
+    # A socket's folder has no place in a URL.
+    return database_url(
+        server.host if not host or host.startswith("/") else host, int(port), str(parts.get("user") or ""),
+        Secret(str(parts.get("password") or "")), database,
+    )
 
 
 def unpack(path: Path, target: Path) -> None:

@@ -32,6 +32,7 @@ from belvedere.node.archive import (
     writing,
 )
 from belvedere.node.dumper import Dumper
+from belvedere.stores.model import DATABASE_KINDS
 
 if TYPE_CHECKING:
     from belvedere.app import Services
@@ -106,6 +107,8 @@ def _dump_tenants(
     with Dumper(services) as dumper:
         for serial, name in wanted.items():
             for one in services.stores.of_tenant(serial):
+                if one.kind not in DATABASE_KINDS:
+                    continue
                 entry = DatabaseEntry(f"databases/{len(entries)}.dump", name, str(one.id), one.database)
                 try:
                     dumper.dump(one, [*dump, f"--file={scratch / entry.file}"])

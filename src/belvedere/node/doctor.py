@@ -31,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _names, _home, _disk, _server, _isolation, _browser, _port)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _measured, _browser, _port)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -107,6 +107,27 @@ def _isolation(settings: Settings) -> Iterator[Finding]:
     for fact in facts:
         hint = "belvedere init-db with a superuser's URL; docs/explanation/isolation.md says why"
         yield Finding("isolation", "partial", fact, hint)
+
+
+def _measured(settings: Settings) -> Iterator[Finding]:
+    """Say where measured values stand on PostgreSQL; nothing while there are none."""
+    import psycopg
+
+    from belvedere.kernel.control import control_url
+    from belvedere.stores.series.service import standing
+    from belvedere.stores.wire import server_of
+
+    try:
+        control = control_url(settings)
+        found, missing = standing(control, server_of(settings, control))
+    except (BelvedereError, psycopg.Error):
+        return
+    if found:
+        size = sum(found.values()) / 1e6
+        yield Finding("measured values", "ready", f"PostgreSQL, databases of {len(found)} tenants, {size:,.0f} MB")
+    for name in missing:
+        yield Finding("measured values", "needs you", f"the database {name} is gone",
+                      "restore it from a backup; provisioning makes an empty one")
 
 
 def _browser(settings: Settings) -> Iterator[Finding]:

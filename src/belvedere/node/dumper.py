@@ -15,7 +15,8 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.node import store
-from belvedere.node.archive import database_url, run
+from belvedere.node.archive import database_url, own_url, run
+from belvedere.stores.model import StoreKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,10 @@ class Dumper:
         if str(one.state) != "ready":
             message = f"It is {one.state}."
             raise Later(message)
+        if one.kind is StoreKind.SERIES:
+            # What stands there is ours, and no object of a tenant's is.
+            run([*argv, *_NARROW], own_url(self._server, one.database), f"Dumping {one.database}")
+            return
         writer = self._services.stores.connection_info(SYSTEM, one.id).writer
         inside = urlsplit(self._server.url.reveal())
         password = Secret(unquote(inside.password or ""))

@@ -27,6 +27,7 @@ from belvedere.node.archive import (
     DatabaseEntry,
     Manifest,
     database_url,
+    own_url,
     program,
     read_manifest,
     run,
@@ -37,6 +38,7 @@ from belvedere.node.database import initialise
 from belvedere.node.home import FIRST_START, Home, disk_errors, write_private
 from belvedere.node.postgres import EmbeddedPostgres
 from belvedere.node.reset import erase
+from belvedere.stores.model import StoreKind
 
 if TYPE_CHECKING:
     from belvedere.app import Services
@@ -188,5 +190,10 @@ def _fill_tenant(services: "Services", name: str, entries: list[DatabaseEntry], 
     password = services.credentials.read(serial, "DB_PASS") or Secret("")
     for entry in entries:
         one = stores[entry.store_id]
+        if one.kind is StoreKind.SERIES:
+            # Belvedere's own login wrote it, so that one fills it; the reader's rights come with the next plan.
+            tool.fill(entry, own_url(services.stores.server, one.database))
+            services.stores.provision(serial)
+            continue
         writer = services.stores.connection_info(SYSTEM, one.id).writer
         tool.fill(entry, database_url(one.host, one.port, writer, password, one.database))

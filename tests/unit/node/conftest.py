@@ -39,7 +39,7 @@ class Shell:
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(STRANGE)},
             "BELVEDERE_HOME": str(home), "PORT": str(self.port), "SAMPLE": "0", "BELVEDERE_PREVIEWS": "0",
-            **environment,
+            "BELVEDERE_SFTP": "0", **environment,
         }
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

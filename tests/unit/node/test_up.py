@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -134,6 +135,7 @@ def test_backup_and_restore_under_another_path_beside_the_first(shell: Any, fold
     shell.ok("tenant", "create", "alice")
     until(lambda: json.loads(shell.ok("tenant", "show", "alice", "--json"))["state"] == "ready", "alice is ready")
     write_a_table(shell)
+    measure(shell)
     before = until(lambda: json.loads(shell.ok("dashboard", "list", "--json"))["items"], "a dashboard")
     shell.ok("backup", str(folder / "all.tar"), "--with-keys", str(folder / "keys.tar"))
     assert (folder / "all.tar").stat().st_mode & 0o077 == 0
@@ -149,6 +151,7 @@ def test_backup_and_restore_under_another_path_beside_the_first(shell: Any, fold
         after = json.loads(other.ok("dashboard", "list", "--json"))["items"]
         assert [one["id"] for one in after] == [one["id"] for one in before]
         assert rows_of_the_table(other) == 3
+        assert measured(other) == [230.5]
         assert other.run("history", "verify").returncode == 0
         # Both run now, and neither touches the other.
         shell.ok("tenant", "create", "later")
@@ -164,6 +167,41 @@ def world(shell: Any) -> Any:
     from belvedere.kernel.settings import load
 
     return load({"BELVEDERE_HOME": str(shell.home), "PORT": str(shell.port)}, shell.home / "no.env")
+
+
+def measure(shell: Any) -> None:
+    """Write a value into a campaign of alice's."""
+    import polars as pl
+
+    from belvedere.app import build
+    from belvedere.kernel.actor import SYSTEM
+
+    tags = {"channel_id": "M1_U1", "channel_unit": "V", "device_master_sn": "1"}
+    channels = [SimpleNamespace(field="M1_U1_V", tags=tags)]
+    frame = pl.DataFrame({"time": [1_760_000_000], "a": [230.5]})
+    services = build(world(shell))
+    try:
+        serial = services.tenants.get(SYSTEM, "alice").serial
+        services.points.prepare(serial, "site")
+        batch: Any = SimpleNamespace(measurement="electrical", channels=channels, frame=frame)
+        services.points.write(serial, "site", [batch])
+    finally:
+        services.close()
+
+
+def measured(shell: Any) -> list[float]:
+    """Return the campaign's values as the tenant's reader sees them."""
+    from belvedere.app import build
+    from belvedere.kernel.actor import SYSTEM
+
+    services = build(world(shell))
+    try:
+        serial = services.tenants.get(SYSTEM, "alice").serial
+        store = next(one for one in services.stores.of_tenant(serial) if one.kind == "series")
+        with services.stores.reader(store.id) as connection:
+            return [row["voltage_v"] for row in connection.execute("SELECT voltage_v FROM public.site").fetchall()]
+    finally:
+        services.close()
 
 
 def connect(shell: Any) -> Any:

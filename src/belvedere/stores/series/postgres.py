@@ -282,15 +282,16 @@ def _branch(channel: Channel, extras: Sequence[str]) -> sql.Composable:
         sql.SQL(", ").join(columns), sql.Identifier(SCHEMA, f"w_{channel.source}"), value)
 
 
-def figures(connection: Connection) -> DictRow:
-    """Return how much there is: campaigns, channels, bytes; and whether TimescaleDB is there."""
-    row = connection.execute(
-        "SELECT (SELECT count(*) FROM belvedere.campaign WHERE open) AS campaigns, "
-        "(SELECT count(*) FROM belvedere.channel) AS channels, (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)"
-        "::bigint FROM pg_class c WHERE c.relnamespace = 'belvedere'::regnamespace AND c.relkind = 'r') AS bytes"
-    ).fetchone()
-    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    return row
+def standing(control: Connection) -> list[DictRow]:
+    """Return, from the control database, the databases of measured values and their states."""
+    return control.execute("SELECT database, state FROM store WHERE kind = 'series' ORDER BY database").fetchall()
+
+
+def sizes(server: Connection, names: list[str]) -> dict[str, int]:
+    """Return the bytes of those of the databases that are there."""
+    found = server.execute(
+        "SELECT datname, pg_database_size(oid) AS bytes FROM pg_database WHERE datname = ANY(%s)", [names]).fetchall()
+    return {row["datname"]: row["bytes"] for row in found}
 
 
 def drop_all(connection: Connection) -> None:

@@ -15,8 +15,9 @@ import psycopg
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, Later, NotFound
 from belvedere.kernel.failpoints import failpoint
+from belvedere.kernel.secret import Secret
 from belvedere.stores import store
-from belvedere.stores.model import LoginKind, Store, StoreKind, StoreState, database_name
+from belvedere.stores.model import LoginKind, Server, Store, StoreKind, StoreState, database_name
 from belvedere.stores.points import PointBatch, Written
 from belvedere.stores.series import postgres
 from belvedere.stores.series.model import Campaign, Channel, Series, Source
@@ -124,19 +125,6 @@ class SeriesPoints:
         except Later:
             if self._is_there(place):
                 raise
-
-    def figures(self) -> tuple[int, int, int]:
-        """Count tenants with measured values, their campaigns and their bytes, for `doctor`."""
-        tenants = campaigns = size = 0
-        for serial in self._tenants.serials():
-            place = self._ready(serial)
-            if place is None:
-                continue
-            with self._inside(place) as connection:
-                if postgres.is_made(connection):
-                    row = postgres.figures(connection)
-                    tenants, campaigns, size = tenants + 1, campaigns + row["campaigns"], size + row["bytes"]
-        return tenants, campaigns, size
 
     # Inside
 
@@ -294,6 +282,20 @@ class _Writing:
         made = postgres.add_source(self.connection, self.campaign.id, measurement, meter)
         self.sources.append(made)
         return made
+
+
+def standing(control: Secret, server: Server) -> tuple[dict[str, int], list[str]]:
+    """Return, for `doctor`, the databases of measured values with their bytes, and those that should be there.
+
+    Raises:
+        Later: a server is away.
+        psycopg.Error: the control database is not made yet.
+    """
+    with Database(control, size=1).session() as connection:
+        wanted = [row["database"] for row in postgres.standing(connection) if row["state"] == StoreState.READY]
+    with translated(server), connect(server) as connection:
+        found = postgres.sizes(connection, wanted)
+    return found, [name for name in wanted if name not in found]
 
 
 def _unknown(campaign: str) -> NotFound:
