@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from belvedere.intake.hooks import spool
 from belvedere.kernel.errors import Rejected, Stuck
 
 _EMPTY: Final = 'FOLDER = ""\n'
@@ -49,8 +50,7 @@ def install(target: Path, folder: Path) -> Path | None:
         if replaced and aside.exists():
             message = f"{aside} is there already, and {target} is not our program."
             raise Rejected(message, hint="look at both, and remove the one that nobody needs", field="file")
-        # A folder of our own: the door gives it the right modes, and one of an administrator's is let be.
-        (folder / "spool").mkdir(mode=0o700, parents=True, exist_ok=True)
+        spool.prepare(folder)
         beside.write_text(text, encoding="utf-8")
         beside.chmod(0o755)
         if replaced:

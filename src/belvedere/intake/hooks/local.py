@@ -157,14 +157,10 @@ class LocalDoor:
     def _alone(self) -> Iterator[None]:
         """Make the folder and hold its lock."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = self._folder.stat().st_mode
-            if mode & _OTHERS:
+            spool.prepare(self._folder)
+            if self._folder.stat().st_mode & _OTHERS:
                 message = f"Everybody on this machine can reach the folder of the command hook, {self._folder}."
                 raise Stuck(message, hint=f"chmod o= {self._folder}", code="hook-folder")
-            with suppress(FileExistsError):
-                (self._folder / "spool").mkdir(mode=0o700)
-                (self._folder / "spool").chmod(mode & 0o2770)  # Who may tell may keep: as the folder itself.
             lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             message = f"The folder of the command hook, {self._folder}, cannot be used: {error.strerror}."

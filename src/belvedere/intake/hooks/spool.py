@@ -33,6 +33,19 @@ class Kept:
     said: bytes
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder of the socket and of kept events: ours alone, or as an administrator has made it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = folder / "spool"
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+        place.chmod(folder.stat().st_mode & 0o2770)  # Who may tell may keep.
+
+
 def batches(folder: Path, allowed: Callable[[int, int], bool]) -> Iterator[list[Kept]]:
     """Yield what is in the folder, in order. Files that are none of ours are let be, and told in the log."""
     try:
