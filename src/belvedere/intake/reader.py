@@ -62,7 +62,7 @@ class Reader:
     def __init__(self, *, memory_bytes: int, timeout_s: float) -> None:
         """Start it. It gets none of our environment but where programs are: it reads what strangers sent."""
         ours, its = socket.socketpair()
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", "BELVEDERE_FAILPOINT", "TMPDIR")
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR")
                 if name in os.environ}
         with its:
             try:

@@ -22,7 +22,6 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from belvedere.intake.model import Hand, Outcome, Place
-from belvedere.kernel.failpoints import failpoint
 
 IN_MEMORY: Final = 32 << 20
 """A file up to this size, in bytes, is read once, into memory: what is hashed is what is parsed."""
@@ -79,7 +78,6 @@ def _answer(line: socket.socket, what: dict[str, Any], file: int, readers: dict[
             readers[name] = getattr(importlib.import_module(module), function)
         digest, stream = _opened(file, int(what["size"]))
         _send(line, b"H", digest)
-        failpoint("intake.reading.hashed")
         outcome = readers[name](Place(**what["place"]), stream, _hand(line), **what["options"])
     except MemoryError:
         said = "Reading it needs more memory than BELVEDERE_INTAKE_MEMORY_BYTES allows."
