@@ -74,6 +74,8 @@ def sentence(error: OSError) -> tuple[str, str]:
         return "permission", "Belvedere may not read or move it. Give the user that Belvedere runs as the right to."
     if error.errno == errno.EROFS:
         return "read-only", "The folder is on a disk that is read-only. Make it writable; it goes on by itself."
+    if error.errno == errno.EBUSY:
+        return "blocked", "Something called `parsed` or `error` is no folder. Take it away; it goes on by itself."
     return "folder", f"The file system said: {(error.strerror or type(error).__name__).lower()}."
 
 

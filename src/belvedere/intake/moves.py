@@ -38,7 +38,7 @@ def put_away(folder: Folder, file: Seen, into: str) -> str:
         FileNotFoundError: it is neither here nor there.
         OSError: it cannot be moved; it is where it was.
     """
-    with folder.made(into) as target:
+    with _done_folder(folder, into) as target:
         _check(folder, file)
         for name in _names(file.name):
             there = target.stat(name)
@@ -60,6 +60,16 @@ def put_away(folder: Folder, file: Seen, into: str) -> str:
             _take_back_if_other(folder, target, name, file)
             return name
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _done_folder(folder: Folder, into: str) -> Folder:
+    try:
+        return folder.made(into)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            raise
+        # Not to be taken for a file that is gone.
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from error
 
 
 def find_done(folder: Folder, file: Seen, into: str) -> str | None:
