@@ -83,9 +83,12 @@ def chosen(text: str, **values: str) -> str:
 
 
 @contextmanager
-def both(cluster: Any, home: Path, *, tier: str, language: str = "flux", port: int = 18961) -> Iterator[Both]:
+def both(
+    cluster: Any, home: Path, *, tier: str, language: str = "flux", port: int = 18961, alice: float = 100.0,
+    bob: float = 7777.0,
+) -> Iterator[Both]:
     """Run it; each tenant has campaign `spring` with a day of power and voltage, a gap of four hours in it."""
-    access = access_of(REAL)
+    access, powers = access_of(REAL), {"alice": alice, "bob": bob}
     with installation(cluster, home) as stores:
         environment = {
             "BELVEDERE_HOME": str(home), "BELVEDERE_DATABASE_URL": stores.database.url.reveal(),
@@ -108,7 +111,7 @@ def both(cluster: Any, home: Path, *, tier: str, language: str = "flux", port: i
             mark = uuid4().hex[:6]
             for name in ("alice", "bob"):
                 made.tenants[name] = tenant = stores.tenant(f"{name}-{mark}")
-                fill(made, tenant, 100.0 if name == "alice" else 7777.0)
+                fill(made, tenant, powers[name])
                 services.workspaces.provision(tenant.serial)
                 services.dashboards.reconcile_tenant(tenant.serial)
                 for one in services.stores.of_tenant(tenant.serial):

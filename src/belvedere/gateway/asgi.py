@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from belvedere.gateway.model import Asked
+from belvedere.gateway.model import Answer, Asked
 from belvedere.gateway.service import Gateway
 from belvedere.kernel.errors import BelvedereError, Rejected, TooMany, Unauthenticated
 from belvedere.kernel.logging import logger
@@ -31,7 +31,6 @@ _MOST_WAITING: Final = 64
 _WAIT_S: Final = 15.0
 _SEND_S: Final = 30.0
 _VERSION: Final = (b"x-influxdb-version", b"1.8.10")
-_JSON: Final = (b"content-type", b"application/json")
 _LOG = logger(__name__)
 
 
@@ -70,21 +69,25 @@ class Application:
             async with self._turn(caller.tenant):
                 answer = await self._in_thread(self._gateway.answer, caller, asked)
                 if answer.rest is None:
-                    await _reply(send, 200, answer.first)
+                    await _reply(send, answer.status, answer.first, answer.kind)
                 elif answer.whole:
                     try:
-                        await _reply(send, 200, answer.first)
+                        await _reply(send, answer.status, answer.first, answer.kind)
                     finally:
                         await self._in_thread(answer.rest.close)
                 else:
-                    await self._stream(send, answer.first, answer.rest)
+                    await self._stream(send, answer, answer.rest)
         except BelvedereError as error:
-            await _reply(send, error.status, json.dumps({"error": error.detail}).encode() + b"\n")
+            # InfluxDB 1 says `error`, 2 says `code` and `message`; Grafana reads one or the other.
+            said = {"error": error.detail, "code": error.problem, "message": error.detail}
+            await _reply(send, error.status, json.dumps(said).encode() + b"\n")
 
-    async def _stream(self, send: Send, piece: bytes | None, rest: Generator[bytes]) -> None:
+    async def _stream(self, send: Send, answer: Answer, rest: Generator[bytes]) -> None:
         """Send an answer piece by piece; the next is made when the last one has been taken."""
+        piece: bytes | None = answer.first
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": [_JSON, _VERSION]})
+            headers = [_type(answer.kind), _VERSION]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             while piece is not None:
                 message = {"type": "http.response.body", "body": piece, "more_body": True}
                 await asyncio.wait_for(send(message), _SEND_S)
@@ -92,6 +95,9 @@ class Application:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             _LOG.warning("an answer was not taken", seconds=_SEND_S)
+        except BelvedereError as error:
+            # It has begun: who reads it sees that it broke off.
+            _LOG.warning("an answer broke off", reason=error.detail)
         finally:
             with suppress(ValueError):  # Still at work in a thread: it ends by the reader's own time limit.
                 await self._in_thread(rest.close)
@@ -131,7 +137,7 @@ def _asked(scope: Scope) -> Asked:
 
 
 async def _with_form(asked: Asked, receive: Receive) -> Asked:
-    """Read the body, where a form may stand; what it says wins over the address."""
+    """Read the body; where it is a form, what it says wins over the address."""
     body = bytearray()
     while True:
         message = await receive()
@@ -144,7 +150,9 @@ async def _with_form(asked: Asked, receive: Receive) -> Asked:
         if not message.get("more_body"):
             break
     is_form = asked.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded")
-    return replace(asked, fields=asked.fields | _fields(bytes(body))) if body and is_form else asked
+    if is_form:
+        return replace(asked, fields=asked.fields | _fields(bytes(body)))
+    return replace(asked, body=bytes(body))
 
 
 def _fields(encoded: bytes) -> dict[str, str]:
@@ -154,9 +162,13 @@ def _fields(encoded: bytes) -> dict[str, str]:
         return {}
 
 
-async def _reply(send: Send, status: int, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [_JSON, _VERSION]})
+async def _reply(send: Send, status: int, body: bytes, kind: str = "application/json") -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [_type(kind), _VERSION]})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _type(kind: str) -> tuple[bytes, bytes]:
+    return b"content-type", kind.encode("latin-1", "replace")
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -1,5 +1,6 @@
 """What a question to the gateway is, who asks it, and how much it may cost. Pure."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -22,13 +23,17 @@ LEADING_COMMENT_TABLE: Final = "/* table $timeFilter */ "
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as the door saw it. Header names are in lower case; `fields` are of the address and of the form."""
+    """One request as the door saw it. Header names are in lower case; `fields` are of the address and of the form.
+
+    `body` is what is no form.
+    """
 
     method: str
     path: str
     headers: dict[str, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     origin: str = ""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One store that a subject may see now, by which membership; `kind` is `timing_report`, `QOR` or `drc`."""
+    """One store that a subject may see now, by which membership; `kind` is `QOR`, `influxdb` and so on."""
 
     tenant: int
     member: str
@@ -63,6 +68,20 @@ class Limits:
     rows: int = 1_000_000
     bytes: int = 268_435_456
     at_once: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The beginning of an answer, and what makes the rest of it when there is more."""
+
+    first: bytes
+    rest: Generator[bytes] | None = None
+    whole: bool = False
+    """Whether `first` is all, and `rest` is only to be closed."""
+
+    status: int = 200
+    kind: str = "application/json"
+    """The type of its text."""
 
 
 @dataclass(frozen=True, slots=True)

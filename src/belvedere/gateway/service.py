@@ -17,7 +17,8 @@ from belvedere.credentials.derived import is_one_of
 from belvedere.gateway import macros, postgres, shape
 from belvedere.gateway.identities import Identities
 from belvedere.gateway.idtoken import IdTokens
-from belvedere.gateway.model import IDENTITY_HEADER, PROOF_HEADER, USER_HEADER, Asked, Limits, Shape, Sight
+from belvedere.gateway.model import IDENTITY_HEADER, PROOF_HEADER, USER_HEADER, Answer, Asked, Limits, Shape, Sight
+from belvedere.gateway.points import FLUX, KIND, PointAnswers
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.errors import Forbidden, Later, NotFound, Rejected, Unauthenticated
@@ -27,6 +28,9 @@ from belvedere.stores.service import Stores
 _VERB: Final = "gateway.query"
 _QUERY: Final = "/query"
 _LONGEST_SHOWN: Final = 200
+_REACHED_TOO_FAR: Final = frozenset({403, 404})
+"""What InfluxDB answers to a write, and to the name of a bucket that is not this tenant's."""
+
 _SMALL: Final = 65_536
 
 
@@ -37,16 +41,8 @@ class Caller:
     actor: Actor
     tenant: int
     store: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The beginning of an answer, and what makes the rest of it when there is more."""
-
-    first: bytes
-    rest: Generator[bytes] | None = None
-    whole: bool = False
-    """Whether `first` is all, and `rest` is only to be closed."""
+    kind: str = ""
+    database: str = ""
 
 
 class Gateway:
@@ -54,9 +50,13 @@ class Gateway:
 
     def __init__(
         self, *, stores: Stores, identities: Identities, tokens: IdTokens, secrets: Sequence[Secret], history: History,
-        limits: Limits, longest_s: float,
+        limits: Limits, longest_s: float, points: PointAnswers | None = None,
     ) -> None:
-        """Take what it needs; `longest_s` is how long one answer may take in all, in seconds."""
+        """Take what it needs; `longest_s` is how long one answer may take in all, in seconds.
+
+        `points` answers for tenants' buckets, where there is an InfluxDB.
+        """
+        self._points = points
         self._stores = stores
         self._identities = identities
         self._tokens = tokens
@@ -96,8 +96,10 @@ class Gateway:
             self._must_be_a_query(asked)
             known = self._known(subject, asked)
             actor = replace(actor, name=f"{known[0].member} ({subject})", tenant=known[0].tenant)
-            sight = _chosen(known, asked.fields.get("db", ""))
-            return Caller(replace(actor, tenant=sight.tenant), sight.tenant, sight.store)
+            sight = self._sight(known, asked)
+            return Caller(
+                replace(actor, tenant=sight.tenant), sight.tenant, sight.store, sight.kind, sight.database
+            )
         except Rejected as error:
             self._refused(actor, asked, error.detail)
             raise
@@ -113,6 +115,8 @@ class Gateway:
             TooMany: too many of the tenant's queries run.
             Later: the tenant's server is away.
         """
+        if caller.kind == KIND:
+            return self._pointed(caller, asked)
         text = asked.fields.get("q", "")
         if macros.first_word(text) == "show":
             return Answer(self._shown(caller, text))
@@ -132,7 +136,30 @@ class Gateway:
             message = "The request does not carry Grafana's secret."
             raise Unauthenticated(message)
 
+    def _pointed(self, caller: Caller, asked: Asked) -> Answer:
+        """Answer for a bucket."""
+        if self._points is None:
+            message = "The InfluxDB that held this is not set up here any more."
+            raise NotFound(message)
+        message = self._points.refuses(asked)
+        if message:
+            self._refused(caller.actor, asked, message)
+            return Answer(shape.failed(message))
+        answer = self._points.answer(caller.tenant, caller.database, asked)
+        if answer.status in _REACHED_TOO_FAR:
+            said = answer.first[:_LONGEST_SHOWN].decode("utf-8", "replace")
+            self._refused(caller.actor, asked, f"InfluxDB refused the question ({answer.status}): {said}")
+        return answer
+
+    def _sight(self, known: Sequence[Sight], asked: Asked) -> Sight:
+        """Choose the store; a question in Flux names the bucket in place of the organization."""
+        if asked.path != FLUX:
+            return _chosen(known, asked.fields.get("db", ""))
+        return _chosen([one for one in known if one.kind == KIND], asked.fields.get("org", ""))
+
     def _must_be_a_query(self, asked: Asked) -> None:
+        if asked.path == FLUX and asked.method == "POST" and self._points is not None:
+            return
         if asked.path != _QUERY or asked.method not in {"GET", "POST"}:
             message = f"{asked.method} {asked.path[:_LONGEST_SHOWN]} is not served: the gateway answers queries only."
             raise Forbidden(message)
