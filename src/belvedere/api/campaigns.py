@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from belvedere.api.model import Answer, Call, Paging, Route, paged
+from belvedere.api.model import Answer, Call, NoQuery, Paging, Route, paged
 from belvedere.api.parts import uuid_of
 from belvedere.api.uploads import OfUser, serial_of
 from belvedere.intake.model import Campaign
+from belvedere.kernel.errors import Rejected
 
 
 class CampaignView(msgspec.Struct, frozen=True):
@@ -50,6 +51,13 @@ class NewName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class NewCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A campaign to make: `user` is the tenant's number, slug or name; a tenant's own caller may leave it out."""
+
+    name: str
+    user: int | str = ""
+
+
 class Confirmed(OfUser, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The campaign's name, written out."""
 
@@ -84,6 +92,16 @@ def one(call: Call[OfUser, None]) -> Answer:
     return _answer(call, call.services.campaigns.get(call.actor, uuid_of(call.path["campaign"])))
 
 
+def make(call: Call[NoQuery, NewCampaign]) -> Answer:
+    """Make a campaign with its folder, its store and its dashboard; one that is there is returned."""
+    asked = call.body
+    serial = serial_of(call, str(asked.user) if asked.user else "")
+    if serial is None:
+        message = "Name the tenant."
+        raise Rejected(message, field="user")
+    return Answer(_view(call, call.services.campaigns.make(call.actor, serial, asked.name)), 201)
+
+
 def rename(call: Call[OfUser, NewName]) -> Answer:
     """Call a campaign otherwise: its folder, its points and its dashboard follow."""
     return _answer(
@@ -99,7 +117,11 @@ def delete(call: Call[Confirmed, None]) -> Answer:
 
 
 def _answer(call: Call[Any, Any], found: Campaign) -> Answer:
-    return Answer(view(found, call.services.tenants.get(call.actor, found.tenant_id).name))
+    return Answer(_view(call, found))
+
+
+def _view(call: Call[Any, Any], found: Campaign) -> CampaignView:
+    return view(found, call.services.tenants.get(call.actor, found.tenant_id).name)
 
 
 _ONE: Final = "/campaigns/{campaign}"
@@ -107,6 +129,8 @@ _ONE: Final = "/campaigns/{campaign}"
 ROUTES: Final = (
     Route("GET", "/campaigns", "campaigns.list", "Campaigns", listed, list[CampaignView], query=CampaignsQuery,
           refusals=(404,)),
+    Route("POST", "/campaigns", "campaigns.make", "Make a campaign", make, CampaignView, body=NewCampaign, status=201,
+          refusals=(400, 403, 404, 503)),
     Route("GET", _ONE, "campaigns.get", "One campaign", one, CampaignView, query=OfUser, refusals=(404,)),
     Route("PATCH", _ONE, "campaigns.rename", "Rename a campaign", rename, CampaignView, query=OfUser, body=NewName,
           refusals=(400, 403, 404, 503)),

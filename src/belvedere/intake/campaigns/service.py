@@ -207,6 +207,31 @@ class Campaigns:
         actor.must(Role.VIEWER, found.tenant_id)
         return found
 
+    def make(self, actor: Actor, tenant: int | str, name: str) -> Campaign:
+        """Make a campaign: its folder, and all that follows from one. An existing one is returned.
+
+        Raises:
+            Rejected: it cannot be called so.
+            Later: the folder cannot be made now.
+        """
+        serial = self._tenants.get(actor, tenant).serial
+        actor.must(Role.EDITOR, serial)
+        _must_do(name)
+        with self._database.for_actor(actor) as connection:
+            there = store.known(connection, serial)
+        if not any(row["name"] == name and row["state"] == CampaignState.ACTIVE for row in there):
+            with self._history.action(actor, "campaign.make", name, tenant=serial), self._home(serial) as home:
+                try:
+                    with home.made(name_of(name)):
+                        pass
+                except OSError as error:
+                    raise _later(error) from error
+                failpoint("intake.campaigns.folder-made")
+                self.look(serial, home)
+        with self._database.for_actor(actor) as connection:
+            found = next(row for row in store.known(connection, serial) if row["name"] == name)
+        return self.get(actor, found["id"])
+
     def rename(self, actor: Actor, ident: UUID | str, name: str) -> Campaign:
         """Call a campaign otherwise: its folder, its points and its dashboard follow.
 
@@ -218,11 +243,7 @@ class Campaigns:
         campaign = self.get(actor, ident)
         actor.must(Role.EDITOR, campaign.tenant_id)
         self._must_be_active(campaign)
-        why = campaign_trouble(name) if name.strip() and "/" not in name and not name.startswith(".") else (
-            "Enter a name without a slash that does not begin with a dot."
-        )
-        if why:
-            raise Rejected(why, code="name", field="name")
+        _must_do(name)
         if name == campaign.name:
             return campaign
         serial = campaign.tenant_id
@@ -306,6 +327,15 @@ class Campaigns:
                     return
         except OSError as error:
             raise _later(error) from error
+
+
+def _must_do(name: str) -> None:
+    """Refuse a name that no campaign can have."""
+    why = campaign_trouble(name) if name.strip() and "/" not in name and not name.startswith(".") else (
+        "Enter a name without a slash that does not begin with a dot."
+    )
+    if why:
+        raise Rejected(why, code="name", field="name")
 
 
 def _later(error: OSError) -> Later:
