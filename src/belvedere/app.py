@@ -343,7 +343,8 @@ def build(settings: Settings) -> Services:
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
         sftp=sftp,
         sftpgo=SftpGoUsers(
-            database=database, history=history, users=sftp, server=sftpgo_of(settings), root=root_of(settings)
+            database=database, history=history, queue=queue, users=sftp, server=sftpgo_of(settings),
+            root=root_of(settings),
         ),
         files=files_of(
             settings, database=database, history=history, queue=queue, tenants=tenants,

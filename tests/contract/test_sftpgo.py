@@ -21,10 +21,12 @@ from belvedere.intake.sftpgo.api import SftpGo
 from belvedere.intake.sftpgo.model import Seen
 from belvedere.intake.sftpgo.service import SftpGoUsers
 from belvedere.intake.sftpgo.testing import TwinSftpGo
+from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
 from belvedere.kernel.secret import Secret
+from belvedere.reactions import REACTIONS
 
 URL = os.environ.get("BELVEDERE_TEST_SFTPGO_URL", "")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk0C7nYJmXlcO8g3wFhXkq1z1G3V2JXxHMJx4d0wq0N"
@@ -39,10 +41,10 @@ class World:
     """An SFTPGo, and the users that should be on it."""
 
     server: SftpGo
-    service: SftpGoUsers
     twin: TwinSftpGo | None
     tag: str = field(default_factory=lambda: f"t{uuid4().hex[:10]}")
     known: list[Known] = field(default_factory=list)
+    service: SftpGoUsers = field(init=False)
 
     def everybody(self) -> list[Known]:
         return self.known
@@ -96,9 +98,10 @@ def world(request: pytest.FixtureRequest, database: Database, tmp_path: Any) -> 
         URL or "http://sftpgo.test", "admin", Secret("admin"), transport=twin, pause=lambda _: None
     )
     history = FileHistory(tmp_path / "history")
-    made = World(server, SftpGoUsers(database=database, history=history, users=None, server=server, root=""), twin)  # type: ignore[arg-type]
+    made = World(server, twin)
     made.service = SftpGoUsers(
-        database=database, history=history, users=made, server=server, root=str(tmp_path / "data")
+        database=database, history=history, queue=JobQueue(database, REACTIONS), users=made, server=server,
+        root=str(tmp_path / "data"),
     )
     yield made
     for one in list(server.users()):

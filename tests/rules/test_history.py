@@ -242,6 +242,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "tenant.retry": ("/tenants/alice/retry", {}),
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.apply_all": ("/drift/apply", {}),
+        "sftpgo.apply": ("/drift/sftpgo", {}),
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"/tenants/alice/workspace/dashboards/{world.dashboard}", {"choice": "ours"}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
@@ -415,6 +416,9 @@ def test_every_command_that_changes_something_writes_two_records(
         "gateway link": ["user:12", "alice", "--member", "bob"],
         "gateway unlink": ["user:12"],
         "gateway secret": [],
+        "hook secret": ["--reason", "the rules ask"],
+        "hook install": [str(tmp_path / "on-upload.sh")],
+        "sftp apply": [],
     }
     changing = [leaf for leaf in leaves() if leaf not in LOOKS and not _READS.match(leaf)]
     assert set(changing) - set(commands) == set(), "say how to run it, or name it among those that only look"

@@ -22,6 +22,7 @@ _PAGES: Final = (
     "tenant",
     "tenant_data",
     "workspaces",
+    "sftpgo",
     "keys",
     "members",
     "invitations",

@@ -1,6 +1,6 @@
 """The job of this room."""
 
-from belvedere.intake.sftpgo.service import SftpGoUsers
+from belvedere.intake.sftpgo.service import JOB, SftpGoUsers
 from belvedere.jobs.model import Job
 
 _EVERY_S = 300.0
@@ -10,7 +10,7 @@ def jobs(service: SftpGoUsers) -> list[Job]:
     """Return what runners can do here."""
     return [
         Job(
-            "sftpgo.provision", service.provision, "Make the users of SFTPGo as a tenant's SFTP users are.",
+            JOB, service.provision, "Make the users of SFTPGo as a tenant's SFTP users are.",
             every_s=_EVERY_S,
         )
     ]

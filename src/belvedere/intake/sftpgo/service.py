@@ -14,6 +14,7 @@ from belvedere.intake.sftpgo.api import SftpGo
 from belvedere.intake.sftpgo.model import Deed, Difference, Look, SftpGoStep
 from belvedere.intake.sftpgo.plan import is_ours, plan
 from belvedere.intake.sftpgo.shape import body_of, wanted_of
+from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Database, signal
@@ -22,6 +23,7 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Plan, Sign
 
 TOPIC: Final = "drift"
+JOB: Final = "sftpgo.provision"
 _MOST_SHOWN: Final = 200
 _VERBS: Final = {Sign.CREATE: "sftpgo.make-user", Sign.CHANGE: "sftpgo.change-user", Sign.REMOVE: "sftpgo.remove-user"}
 _ENDS_SESSIONS: Final = frozenset({"state", "home", "permissions", "keys", "password"})
@@ -40,12 +42,13 @@ class SftpGoUsers:
     """The users of the installation's SFTPGo."""
 
     def __init__(
-        self, *, database: Database, history: History, users: Users, server: SftpGo | None, root: str,
-        now: Now = utc_now,
+        self, *, database: Database, history: History, queue: Queue, users: Users, server: SftpGo | None,
+        root: str, now: Now = utc_now,
     ) -> None:
         """Take what it needs; `server` is None where none is set, `root` is where SFTPGo sees tenants' folders."""
         self._database = database
         self._history = history
+        self._queue = queue
         self._users = users
         self._server = server
         self._root = root
@@ -81,6 +84,41 @@ class SftpGoUsers:
             Stuck: it does not let us.
         """
         actor.must(Role.OPERATOR, serial)
+        if actor is SYSTEM:  # The timer's own look is none of the history's; what it does is.
+            return self._apply(actor, serial)
+        with self._history.action(actor, "sftpgo.apply", "SFTPGo", tenant=serial):
+            return self._apply(actor, serial)
+
+    def ask(self, actor: Actor) -> None:
+        """Have all users made as they should be, by a runner.
+
+        Raises:
+            Rejected: no SFTPGo is set.
+        """
+        actor.must(Role.OPERATOR)
+        with self._history.action(actor, "sftpgo.apply", "SFTPGo"):
+            self._reached()
+            with self._database.transaction() as connection:
+                self._queue.enqueue(connection, JOB, "")
+
+    def provision(self, key: str) -> None:
+        """Make the users of one tenant, or of all where the key is empty, as they should be: the job."""
+        if self._server is not None:
+            self.apply(SYSTEM, int(key) if key else None)
+
+    def look(self, actor: Actor) -> Look:
+        """Return how the last look at SFTPGo ended, for operators."""
+        actor.must(Role.VIEWER)
+        with self._database.transaction() as connection:
+            return store.look(connection)
+
+    def differences(self, actor: Actor, *, settled: bool = False, limit: int = _MOST_SHOWN) -> Sequence[Difference]:
+        """Return what differed at the last look, or what was repaired since a week; for operators."""
+        actor.must(Role.VIEWER)
+        with self._database.transaction() as connection:
+            return store.differences(connection, settled=settled, limit=limit)
+
+    def _apply(self, actor: Actor, serial: int | None) -> Plan[Deed]:
         server = self._reached()
         try:
             found = self._plan(server, serial)
@@ -99,23 +137,6 @@ class SftpGoUsers:
         if serial is None:
             self._ended(None)
         return found
-
-    def provision(self, key: str) -> None:
-        """Make the users of one tenant, or of all where the key is empty, as they should be: the job."""
-        if self._server is not None:
-            self.apply(SYSTEM, int(key) if key else None)
-
-    def look(self, actor: Actor) -> Look:
-        """Return how the last look at SFTPGo ended, for operators."""
-        actor.must(Role.VIEWER)
-        with self._database.transaction() as connection:
-            return store.look(connection)
-
-    def differences(self, actor: Actor, *, settled: bool = False, limit: int = _MOST_SHOWN) -> Sequence[Difference]:
-        """Return what differed at the last look, or what was repaired since a week; for operators."""
-        actor.must(Role.VIEWER)
-        with self._database.transaction() as connection:
-            return store.differences(connection, settled=settled, limit=limit)
 
     def _reached(self) -> SftpGo:
         if self._server is None:
