@@ -5,6 +5,7 @@ import "./deeds.js";
 import "./keys.js";
 import "./forms.js";
 import "./live.js";
+import "./send.js";
 import { root } from "./dom.js";
 
 root.classList.remove("no-js");

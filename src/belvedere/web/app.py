@@ -14,6 +14,7 @@ from belvedere.web import access, assets, context, failures, words
 from belvedere.web.attention import needs
 from belvedere.web.formats import FILTERS, NONE, duration, plural
 from belvedere.web.navigation import Counts, is_current, sections
+from belvedere.web.upload_words import campaign_state, measured, upload_word
 
 _PAGES: Final = (
     "home",
@@ -21,6 +22,8 @@ _PAGES: Final = (
     "tenants",
     "tenant",
     "tenant_data",
+    "campaigns",
+    "uploads",
     "workspaces",
     "sftpgo",
     "keys",
@@ -84,6 +87,9 @@ def _globals(app: Flask, services: Services) -> None:
         crumbs=context.crumbs,
         plural=plural,
         duration=duration,
+        campaign_state=campaign_state,
+        upload_word=upload_word,
+        measured=measured,
         NONE=NONE,
         version=__version__,
         csrf=_csrf,

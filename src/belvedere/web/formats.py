@@ -153,6 +153,11 @@ def breakable(text: str) -> Markup:
     return Markup(escaped.replace("\N{ZERO WIDTH SPACE}", "<wbr>"))  # noqa: S704  (escaped three lines above)
 
 
+def joints(text: str) -> Markup:
+    """Let a file's name wrap after its underlines."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))  # noqa: S704  (escaped here)
+
+
 def _machine(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -168,5 +173,6 @@ FILTERS: Final = {
     "size": size,
     "short_id": short_id,
     "breakable": breakable,
+    "joints": joints,
 }
 """The filters of the templates, by name."""

@@ -9,6 +9,7 @@ from typing import Final
 from flask import current_app, request, url_for
 
 from belvedere.app import Services
+from belvedere.intake.model import Totals, UploadState
 from belvedere.jobs.model import Overview
 from belvedere.kernel.actor import Actor
 from belvedere.kernel.errors import BelvedereError
@@ -39,6 +40,7 @@ SECTIONS: Final[Sections] = (
         Place("dashboards.all_dashboards", "Dashboards", "chart", "d", "dashboards"),
     )),
     ("Run", (
+        Place("uploads.all_uploads", "Uploads", "up", "u", "uploads"),
         Place("operations.jobs", "Jobs", "list", "j", "jobs"),
         Place("operations.deliveries", "Deliveries", "message", "m"),
     )),
@@ -59,6 +61,8 @@ MEMBER_SECTIONS: Final[Sections] = (
     ("Data", (
         Place("tenant.overview", "Overview", "squares", "t", of_tenant=True),
         Place("tenant_data.stores", "Stores", "store", "s", of_tenant=True),
+        Place("campaigns.campaigns", "Campaigns", "squares", "i", of_tenant=True),
+        Place("uploads.of_tenant", "Uploads", "up", "u", of_tenant=True),
         Place("workspaces.workspace", "Workspace", "page", "w", of_tenant=True),
     )),
     ("Tenant", (
@@ -112,6 +116,7 @@ class Counts:
             "dashboards": lambda: self._services.dashboards.list(actor, limit=1).total or 0,
             "drift": lambda: self._services.drift.count(actor),
             "jobs": lambda: _open(self._services.queue.overview(actor)),
+            "uploads": lambda: _unread(self._services.uploads.totals(actor)),
         }
         for name, ask in asked.items():
             try:
@@ -125,16 +130,27 @@ def _open(overview: Overview) -> int:
     return overview.waiting + overview.working + overview.failed
 
 
+def _unread(totals: Totals) -> int:
+    """Count files that are to be read, or wait."""
+    return sum(totals.by_state.get(one, 0) for one in (
+        UploadState.RECEIVED, UploadState.READING, UploadState.STORED, UploadState.WAITING))
+
+
 def is_current(place: Place) -> bool:
     """Tell whether this page belongs to a place of the navigation."""
     here = (request.endpoint or "").split(".")[0]
     if place.of_tenant:
         near = {"tenant_data.store": "tenant_data.stores", "tenant.plan": "tenant.overview",
+                "uploads": "uploads.of_tenant", "campaigns": "campaigns.campaigns",
                 "dashboards": "tenant_data.dashboards", "credentials": "credentials.credentials",
                 "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant",
                 "workspaces": "workspaces.workspace"}
         return near.get(request.endpoint or "", near.get(here, request.endpoint)) == place.endpoint
-    aliases = {"tenant": "tenants", "tenant_data": "tenants", "credentials": "tenants", "adoption": "settings"}
+    if here == "uploads":
+        return place.endpoint == ("uploads.all_uploads" if request.endpoint == "uploads.all_uploads" else
+                                  "tenants.all_tenants")
+    aliases = {"tenant": "tenants", "campaigns": "tenants", "tenant_data": "tenants", "credentials": "tenants",
+               "adoption": "settings"}
     if here == "workspaces":
         at_drift = request.endpoint in {"workspaces.drift", "workspaces.apply_all"}
         return place.endpoint == ("workspaces.drift" if at_drift else "tenants.all_tenants")

@@ -56,6 +56,7 @@ def tabs(tenant: Tenant) -> list[Tab]:
         "tenant_data.deliveries": sum(services.notifications.counts(actor, tenant=tenant.serial).values()),
         "credentials.credentials": len(services.credentials.list(actor, tenant.serial)),
         "members.members": len(services.members.list(actor, tenant.serial)),
+        "uploads.of_tenant": services.uploads.totals(actor, tenant=tenant.serial).files,
     }
     near = {
         "tenant_data.store": "tenant_data.stores", "dashboards": "tenant_data.dashboards", "members": "members.members",
@@ -75,6 +76,8 @@ _TABS: Final = (
     ("Overview", "tenant.overview"),
     ("Dashboards", "tenant_data.dashboards"),
     ("Stores", "tenant_data.stores"),
+    ("Campaigns", "campaigns.campaigns"),
+    ("Uploads", "uploads.of_tenant"),
     ("Workspace", "workspaces.workspace"),
     ("Deliveries", "tenant_data.deliveries"),
     ("Credentials", "credentials.credentials"),
