@@ -50,6 +50,7 @@ class Connection(asyncssh.SSHServer):
         self._channels = 0
         self._home: Home | None = None
         self._told = 0
+        self._is_gone = False
         self._begins: asyncio.Future[None] | None = None
         self.begun: Begun | None = None
         self.state = State.ENDED
@@ -69,6 +70,7 @@ class Connection(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the books."""
         del exc
+        self._is_gone = True
         self._server.leave(self)
 
     async def begin_auth(self, username: str) -> bool:
@@ -176,8 +178,13 @@ class Connection(asyncssh.SSHServer):
             )
         except OSError as error:
             _LOG.error("a home cannot be opened", home=user.home, reason=error.strerror)
+            if self._is_gone:
+                self._server.leave(self)
             go_away("Your home cannot be opened. Ask who runs this server.")
-        self._server.join(self)
+        if self._is_gone:  # It left while its session was opened.
+            self._server.leave(self)
+        else:
+            self._server.join(self)
 
     async def _channel(self) -> Channel:
         if self._begins is not None:

@@ -74,7 +74,7 @@ class Sink:
         self._flush = flush
         self._input = bytearray()
         self._folders: list[bytes] = []
-        self._into = wanted.into_folder or wanted.recursive or self._is_folder(wanted.path)
+        self._into = wanted.into_folder or self._is_folder(wanted.path)
         self._upload: Upload | None = None
         self._opening: Later | None = None
         self._left = -1
@@ -150,8 +150,9 @@ class Sink:
             raise Malformed
 
     def _place(self, name: bytes) -> bytes:
-        base = b"/".join([self._wanted.path, *self._folders])
-        return base + b"/" + name if self._into or self._folders else base
+        if self._folders:
+            return self._folders[-1] + b"/" + name
+        return self._wanted.path + b"/" + name if self._into else self._wanted.path
 
     def _enter(self, name: bytes) -> None:
         if not self._wanted.recursive or len(self._folders) >= _DEEPEST:
@@ -159,7 +160,7 @@ class Sink:
         place = self._place(name)
         if not self._is_folder(place):
             self._guarded(lambda: self._home.make_folder(place))
-        self._folders.append(name)
+        self._folders.append(place)
         self._times = None
         if self._wrong:
             self._complain()
