@@ -12,7 +12,7 @@ from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
-from belvedere.dashboards.points.forms import PointForms
+from belvedere.dashboards.points.forms import forms_of
 from belvedere.dashboards.service import Dashboards
 from belvedere.dashboards.templates import GrafanaTemplates
 from belvedere.dashboards.to_gateway import carried, uncarried
@@ -21,7 +21,7 @@ from belvedere.gateway.identities import LinkedIdentities
 from belvedere.gateway.idtoken import Expected, IdTokens
 from belvedere.gateway.links import MemberLinks
 from belvedere.gateway.model import PROOF_HEADER, Limits
-from belvedere.gateway.points import PointAnswers
+from belvedere.gateway.points import answers_of
 from belvedere.gateway.secret import secrets_of
 from belvedere.gateway.service import Gateway
 from belvedere.identity import jobs as identity_jobs
@@ -213,15 +213,8 @@ class Services:
             stores=self.stores, identities=self.identities, history=self.history,
             tokens=IdTokens(find_key=keys.find, expected=expected, now=utc_now), secrets=self.gateway_secrets(),
             limits=Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once),
-            longest_s=settings.tenant_statement_timeout_s, points=self._point_answers(),
+            longest_s=settings.tenant_statement_timeout_s, points=answers_of(settings, self.influx),
         )
-
-    def _point_answers(self) -> PointAnswers | None:
-        settings = self.settings
-        if self.influx is None:
-            return None
-        limits = Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once)
-        return PointAnswers(self.influx, limits=limits, longest_s=settings.tenant_statement_timeout_s)
 
     def gateway_secrets(self) -> list[Secret]:
         """Return what Grafana proves itself to the gateway with; the first is the one to hand out."""
@@ -323,7 +316,7 @@ def build(settings: Settings) -> Services:
     )
     dashboards: Dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url,
-        reached=bool(settings.public_url), points=_forms(settings, influx),
+        reached=bool(settings.public_url), points=forms_of(settings, influx),
     )
     templates = GrafanaTemplates(
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
@@ -357,14 +350,6 @@ def build(settings: Settings) -> Services:
 def _points(settings: Settings, influx: InfluxPoints | None, series: SeriesPoints) -> PointStore:
     """Choose where new measured values are kept."""
     return influx if influx is not None and keeps_points(settings) else series
-
-
-def _forms(settings: Settings, influx: InfluxPoints | None) -> PointForms | None:
-    """Return how campaigns in an InfluxDB are drawn; None without one."""
-    if influx is None:
-        return None
-    flux = settings.influx_language == "flux"
-    return PointForms(influx.campaigns, plugin=settings.influx_plugin, flux=flux)
 
 
 def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | None:

@@ -17,6 +17,7 @@ from belvedere.gateway.model import Answer, Asked, Limits
 from belvedere.kernel.clock import monotonic_s
 from belvedere.kernel.errors import Later, NotFound, Rejected
 from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
 from belvedere.stores.influx.api import Influx
 
 INFLUXQL: Final = "/query"
@@ -171,6 +172,14 @@ class PointAnswers:
         if size > self._limits.bytes:
             return f"The answer has more than {self._limits.bytes:,} bytes. Ask for less."
         return "The answer took too long to take. Ask for less." if taken_s > self._longest_s else ""
+
+
+def answers_of(settings: Settings, buckets: Buckets | None) -> PointAnswers | None:
+    """Make what passes questions on; None without an InfluxDB."""
+    if buckets is None:
+        return None
+    limits = Limits(settings.gateway_rows, settings.gateway_bytes, settings.gateway_at_once)
+    return PointAnswers(buckets, limits=limits, longest_s=settings.tenant_statement_timeout_s)
 
 
 def _cell(text: str) -> str:

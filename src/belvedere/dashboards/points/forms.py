@@ -21,6 +21,8 @@ from belvedere.dashboards.store import Desired
 from belvedere.dashboards.template import catalogue, find
 from belvedere.dashboards.to_grafana import Document
 from belvedere.kernel.clock import Now, utc_now
+from belvedere.kernel.settings import Settings
+from belvedere.stores.influx.influx import InfluxPoints
 from belvedere.stores.influx.model import Campaign
 from belvedere.stores.model import StoreKind
 from belvedere.workspaces.model import Model
@@ -84,6 +86,13 @@ class PointForms:
         if self._now() - last < _STILL:
             return "now-7d", "now"
         return _written(max(first, last - _RANGE)), _written(last + timedelta(minutes=1))
+
+
+def forms_of(settings: Settings, influx: InfluxPoints | None) -> PointForms | None:
+    """Make them as the settings say; None without an InfluxDB."""
+    if influx is None:
+        return None
+    return PointForms(influx.campaigns, plugin=settings.influx_plugin, flux=settings.influx_language == "flux")
 
 
 def _written(moment: datetime) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from belvedere.web.problem_texts.archives import ARCHIVES
 from belvedere.web.problem_texts.grafana import GRAFANA
+from belvedere.web.problem_texts.influxdb import INFLUXDB
 from belvedere.web.problem_texts.installation import INSTALLATION
 from belvedere.web.problem_texts.people import PEOPLE
 from belvedere.web.problem_texts.problem import Problem
@@ -24,6 +25,7 @@ SUBJECTS: Final = {
     "History, jobs, previews and messages": WORK,
     "Grafana": GRAFANA,
     "SFTPGo": SFTPGO,
+    "InfluxDB": INFLUXDB,
     "The installation": INSTALLATION,
     "Backup and restore": ARCHIVES,
 }
