@@ -17,7 +17,7 @@ from belvedere.intake.meters.rows import NO_VALUES, Row, Shape
 from belvedere.intake.meters.source import count
 
 _DIGITS: Final = {
-    "d": "[0-9][0-9]", "m": "[0-9][0-9]", "Y": "[1-2][0-9][0-9][0-9]", "H": "[0-9][0-9]", "M": "[0-9][0-9]",
+    "d": "[0-9][0-9]", "m": "[0-9][0-9]", "Y": "(?:19|20)[0-9][0-9]", "H": "[0-9][0-9]", "M": "[0-9][0-9]",
     # Both readers take 69 for different centuries, and 60 for a second that only one of them has.
     "y": "[0-5][0-9]", "S": "[0-5][0-9]",
 }

@@ -21,6 +21,10 @@ CHANNELS_MOST: Final = 1000
 CELL_MOST: Final = 200
 """Nor is one with longer cells: each of them stands in every line that is written."""
 
+DEPTH_MOST: Final = 20
+"""How deep the preamble's object may be nested."""
+
+_WHOLE_MOST: Final = 1 << 63
 _BRACKETS: Final = re.compile(r"^(.*?)\s*[\[(]([^\[\]()]*)[\])]\s*$", re.DOTALL)
 
 
@@ -46,17 +50,23 @@ def read_meta(text: str) -> tuple[dict[str, Any], str]:
     return found, ""
 
 
-def _storable(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Replace what JSON or a database cannot hold: infinities such as 1e999, NUL, halves of surrogate pairs."""
+def _storable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 (JSON)
+    """Replace what JSON or a database cannot hold: infinities such as 1e999, NUL, halves of surrogate pairs.
+
+    Raises:
+        ValueError: the value is nested deeper than any preamble is.
+    """
+    if depth > DEPTH_MOST:
+        raise ValueError
     if isinstance(value, dict):
-        return {_storable(name): _storable(member) for name, member in value.items()}
+        return {_storable(name): _storable(member, depth + 1) for name, member in value.items()}
     if isinstance(value, list):
-        return [_storable(member) for member in value]
+        return [_storable(member, depth + 1) for member in value]
     if isinstance(value, str):
         return value.replace("\0", "").encode(errors="replace").decode()
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return str(value) if isinstance(value, int) and abs(value) >= _WHOLE_MOST else value
 
 
 def build(

@@ -18,7 +18,10 @@ TIME: Final = "time"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file lies: `<company>/<campaign>/<device>/`; company and campaign name the bucket and the tag."""
+    """Where a file lies: `<company>/<campaign>/<device>/`; company and campaign name the bucket and the tag.
+
+    Each is text that UTF-8 can write: who has folders whose names are not makes them so before (`intake/names.py`).
+    """
 
     company: str
     campaign: str

@@ -22,6 +22,9 @@ NO_VALUES: Final = frozenset({
 LINE_MOST: Final = 1 << 20
 """A longer line is no row, in bytes."""
 
+TIME_MOST: Final = (1 << 63) // 1_000_000_000
+"""Seconds from 1970 that stores which count nanoseconds can hold: to the year 2262, back to 1677."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,9 +72,10 @@ def reader_of_times(form: Format) -> Callable[[str], int | None]:
                 there = found.astimezone(UTC)
                 if there.astimezone(zone).replace(tzinfo=None) != found.replace(tzinfo=None):
                     return None
-            return (found - _EPOCH) // timedelta(seconds=1)
+            seconds = (found.astimezone(UTC) - _EPOCH) // timedelta(seconds=1)
         except (OverflowError, ValueError):
             return None
+        return seconds if abs(seconds) < TIME_MOST else None
 
     return read
 

@@ -71,6 +71,14 @@ def test_a_time_may_carry_its_own_zone(whole, tmp_path):
     assert found.summary.time_start == 1767600000
 
 
+@pytest.mark.parametrize("time", [
+    "1600-01-01T00:00:00", "2300-01-01T00:00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00",
+])
+def test_a_time_that_no_store_can_hold_is_none(whole, folder, time):
+    data = SOLAR_FILE + time.encode() + b",1,2,3\n"
+    assert whole(data, Place("acme", "roof", "SN7"), Formats.load(folder)).skipped()["bad time"] == (1, (4,))
+
+
 def test_a_format_without_serials_takes_the_folder_and_needs_one(whole, folder):
     with pytest.raises(Rejected, match="lies in no device's folder"):
         whole(SOLAR_FILE, Place("acme", "roof"), Formats.load(folder))

@@ -262,6 +262,16 @@ def test_a_preamble_that_is_no_object_is_left_out(whole, meta):
         assert dict(found.header.meta) == {}
 
 
+def test_a_preamble_holds_nothing_that_json_or_a_database_refuses(whole):
+    import msgspec
+
+    meta = b'{"MasterType":"Tri","a":1e999,"b":[-Infinity,"\\u0000x\\ud800"],"c":123456789012345678901234567890}\n'
+    found = whole(newer(meta=meta)).header.meta
+    assert found == {"MasterType": "Tri", "a": None, "b": [None, "x?"], "c": "123456789012345678901234567890"}
+    assert msgspec.json.decode(msgspec.json.encode(found)) == found
+    assert whole(newer(meta=b"{" + b'"a":{' * 30 + b"}" * 31 + b"\n")).header.meta == {}
+
+
 def test_the_clock_of_a_device_that_lost_it_is_stored_and_told(whole):
     for data in both(b"01/01/20 01:00:02\t1\t2\n01/01/20 01:00:35\t0\t0\n"):
         found = whole(data)
