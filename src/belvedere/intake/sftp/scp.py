@@ -21,6 +21,7 @@ from belvedere.intake.sftp.wire import Flag, Malformed, Refused, Wish
 _LONGEST_LINE: Final = 8192
 _DEEPEST: Final = 32
 _PIECE: Final = 262_144
+_END_OF_LINE: Final = 10
 _LETTERS: Final = re.compile(r"-[vrpdtf]+")
 _FILE: Final = re.compile(rb"[CD]([0-7]{4,5}) (\d{1,19}) ([^/\0]+)")
 _TIMES: Final = re.compile(rb"T(\d{1,10}) \d{1,6} (\d{1,10}) \d{1,6}")
@@ -250,6 +251,8 @@ class Source:
         self._wanted = wanted
         self._steps = self._all()
         self._waits = True
+        self._says = False
+        self._is_refused = False
         self.failures = 0
         self.held = False
         self.is_done = False
@@ -257,11 +260,22 @@ class Source:
     long = None
 
     def feed(self, data: bytes) -> None:
-        """Take the other side's answers: a zero goes on, everything else ends."""
+        """Take the other side's answers: a zero goes on, a one with a line says what it cannot take, all else ends.
+
+        Raises:
+            Malformed: it ends.
+        """
         for one in data:
-            if one == 1:
+            if self._says:
+                self._says = one != _END_OF_LINE
+                if self._says:
+                    continue
                 self.failures += 1
-            elif one != 0:
+                self._is_refused = True
+            elif one == 1:
+                self._says = True
+                continue
+            elif one:
                 raise Malformed
             self._waits = False
             self.go_on()
@@ -313,8 +327,11 @@ class Source:
             os.close(opened)
         names = sorted(os.fsencode(one) for one in listed if not one.startswith(OURS))
         yield from self._stamp(found)
+        self._is_refused = False
         self._send(b"D0755 0 " + _name(path) + b"\n")
         yield True
+        if self._is_refused:
+            return
         for name in names:
             yield from self._one(path + b"/" + name, depth + 1)
         self._send(b"E\n")
@@ -325,8 +342,11 @@ class Source:
         try:
             found = os.fstat(opened)
             yield from self._stamp(found)
+            self._is_refused = False
             self._send(f"C0644 {found.st_size} ".encode() + _name(path) + b"\n")
             yield True
+            if self._is_refused:
+                return
             left, at = found.st_size, 0
             while left:
                 data = os.pread(opened, min(left, _PIECE), at)
@@ -351,7 +371,7 @@ class Source:
         self.failures += 1
         self._home.meter.error = text
         self._send(b"\x01scp: " + text.encode("utf-8", "replace") + b"\n")
-        return True
+        return False  # The other side does not answer this.
 
 
 def _name(path: bytes) -> bytes:

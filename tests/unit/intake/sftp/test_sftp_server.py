@@ -210,7 +210,8 @@ def test_nothing_but_files_is_served(world):
         assert world.run(*words).returncode != 0
     (world.home / "tree2").mkdir()
     done = subprocess.run(
-        ["rsync", "-a", "-e", f"ssh -q -F none -i {world.home}/id -p {world.port} -o UserKnownHostsFile={world.home}/known",
+        ["rsync", "-a", "-e",
+         f"ssh -q -F none -i {world.home}/id -p {world.port} -o UserKnownHostsFile={world.home}/known",
          "tree2", "acme@127.0.0.1:x"], cwd=world.home, capture_output=True, check=False, timeout=30,
     )  # fmt: skip
     assert done.returncode != 0
