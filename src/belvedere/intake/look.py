@@ -158,7 +158,7 @@ class Looking:
                     key=lambda one: (one.changed_ns, one.folder, one.name),
                 )
                 if closed and known:
-                    store.close_files(connection, serial, sorted(known))
+                    store.close_files(connection, serial, sorted(known), str(via))
                 if new:
                     self._keep(connection, serial, campaigns, new, via=via, closed=closed, now=now)
 

@@ -64,14 +64,14 @@ def note_files(
     )
 
 
-def close_files(connection: Connection, serial: int, places: Sequence[tuple[str, str]]) -> None:
-    """Note that files are complete which stand here as they are already."""
+def close_files(connection: Connection, serial: int, places: Sequence[tuple[str, str]], via: str) -> None:
+    """Note that files are complete which stand here as they are already, and by which door they came."""
     connection.execute(
-        "UPDATE upload SET closed = true, error = NULL, code = NULL "
+        "UPDATE upload SET closed = true, via = %s, error = NULL, code = NULL "
         "FROM unnest(%s::text[], %s::text[]) AS seen (folder, name) "
         "WHERE tenant_id = %s AND upload.folder = seen.folder AND upload.name = seen.name "
         "AND state = 'received' AND NOT closed",
-        [[one for one, _ in places], [one for _, one in places], serial],
+        [via, [one for one, _ in places], [one for _, one in places], serial],
     )
 
 

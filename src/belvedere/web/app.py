@@ -26,6 +26,7 @@ _PAGES: Final = (
     "uploads",
     "workspaces",
     "sftpgo",
+    "sftp",
     "keys",
     "members",
     "invitations",

@@ -41,6 +41,7 @@ SECTIONS: Final[Sections] = (
     )),
     ("Run", (
         Place("uploads.all_uploads", "Uploads", "up", "u", "uploads"),
+        Place("sftp.sessions", "SFTP", "up", "x"),
         Place("operations.jobs", "Jobs", "list", "j", "jobs"),
         Place("operations.deliveries", "Deliveries", "message", "m"),
     )),
@@ -63,6 +64,7 @@ MEMBER_SECTIONS: Final[Sections] = (
         Place("tenant_data.stores", "Stores", "store", "s", of_tenant=True),
         Place("campaigns.campaigns", "Campaigns", "squares", "i", of_tenant=True),
         Place("uploads.of_tenant", "Uploads", "up", "u", of_tenant=True),
+        Place("sftp.users", "SFTP", "up", "f", of_tenant=True),
         Place("workspaces.workspace", "Workspace", "page", "w", of_tenant=True),
     )),
     ("Tenant", (
@@ -141,7 +143,7 @@ def is_current(place: Place) -> bool:
     here = (request.endpoint or "").split(".")[0]
     if place.of_tenant:
         near = {"tenant_data.store": "tenant_data.stores", "tenant.plan": "tenant.overview",
-                "uploads": "uploads.of_tenant", "campaigns": "campaigns.campaigns",
+                "uploads": "uploads.of_tenant", "sftp": "sftp.users", "campaigns": "campaigns.campaigns",
                 "dashboards": "tenant_data.dashboards", "credentials": "credentials.credentials",
                 "members": "members.members", "keys": "keys.keys", "history": "history.of_tenant",
                 "workspaces": "workspaces.workspace"}
@@ -149,6 +151,8 @@ def is_current(place: Place) -> bool:
     if here == "uploads":
         return place.endpoint == ("uploads.all_uploads" if request.endpoint == "uploads.all_uploads" else
                                   "tenants.all_tenants")
+    if here == "sftp":
+        return place.endpoint == ("sftp.sessions" if request.endpoint == "sftp.sessions" else "tenants.all_tenants")
     aliases = {"tenant": "tenants", "campaigns": "tenants", "tenant_data": "tenants", "credentials": "tenants",
                "adoption": "settings"}
     if here == "workspaces":

@@ -78,6 +78,7 @@ _TABS: Final = (
     ("Stores", "tenant_data.stores"),
     ("Campaigns", "campaigns.campaigns"),
     ("Uploads", "uploads.of_tenant"),
+    ("SFTP", "sftp.users"),
     ("Workspace", "workspaces.workspace"),
     ("Deliveries", "tenant_data.deliveries"),
     ("Credentials", "credentials.credentials"),

@@ -23,9 +23,10 @@ _WORDS: Final = {
 """For each state: the word whose tone it has, and the word that is shown."""
 
 DOORS: Final = {
-    "sftp": "SFTP", "sftpgo": "SFTPGo", "http": "HTTP", "folder": "the folder itself", "command": "a command",
+    "sftp": "Sent by SFTP", "sftpgo": "Sent by SFTPGo", "http": "Sent over HTTP", "folder": "Found in its folder",
+    "command": "Given by a command",
 }
-"""How pages name the doors by which files come."""
+"""How pages say by which door a file came."""
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -103,7 +104,7 @@ class Step:
 def way(one: Upload) -> list[Step]:
     """Return the way of a file: received, read, written, moved; what has not come is planned."""
     state = one.state
-    steps = [Step("done", "Received", f"by {DOORS.get(one.via, one.via)}", one.received_at)]
+    steps = [Step("done", DOORS.get(one.via, "Received"), "", one.received_at)]
     if state is UploadState.GONE:
         return [*steps, Step("gone", "Taken away", "before it was read", one.ended_at)]
     if state is UploadState.LEFT:
@@ -113,7 +114,7 @@ def way(one: Upload) -> list[Step]:
         steps.append(Step("waiting", "Waiting", one.error or "", one.again_at))
     steps.append(Step(
         "done" if read else "working" if state is UploadState.READING else "planned", "Read",
-        f"{plural(one.rows + one.skipped, 'row')}" if read and one.kind else "", one.started_at if read else None,
+        f"{plural(one.rows + one.skipped, 'row')}" if read and one.rows else "", one.started_at if read else None,
     ))
     if state is UploadState.REFUSED:
         steps.append(Step("refused", "Refused", "nothing was written", one.ended_at))
