@@ -193,6 +193,10 @@ def test_the_token_of_todays_name_reads_and_writes_and_is_the_same_each_time(wor
     assert rig.points.token_of_today(world.operator, tenant.serial) == (value, False)
     assert rig.points.influx.write(tenant.name, value, b"m v=1 1\n", packed=False).status == 204
     assert rig.points.influx.query(f'from(bucket: "{tenant.name}") |> range(start: 0)', value)[0] == 200
+    other, made = rig.points.token_of_today(world.operator, tenant.serial, anew=True)
+    assert made
+    assert rig.points.influx.write(tenant.name, value, b"m v=1 1\n", packed=False).status == 401
+    assert rig.points.influx.write(tenant.name, other, b"m v=1 1\n", packed=False).status == 204
     [named] = rig.points.influx.tokens_called(f"powerview_token_for_bucket_{tenant.name}")
     assert {one.action for one in named.permissions} == {"read", "write"}
 

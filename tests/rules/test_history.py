@@ -416,6 +416,7 @@ def test_every_command_that_changes_something_writes_two_records(
         "gateway link": ["user:12", "alice", "--member", "bob"],
         "gateway unlink": ["user:12"],
         "gateway secret": [],
+        "store token": ["alice"],
         "hook secret": ["--reason", "the rules ask"],
         "hook install": [str(tmp_path / "on-upload.sh")],
         "sftp apply": [],

@@ -8,7 +8,7 @@ import click
 from belvedere.cli import output
 from belvedere.cli.local import actor, services
 from belvedere.cli.tenant import print_plan, serial_of
-from belvedere.kernel.errors import NotFound
+from belvedere.kernel.errors import NotFound, Rejected
 
 if TYPE_CHECKING:
     from belvedere.app import Services
@@ -74,6 +74,22 @@ def plan(tenant: str, *, detailed_exitcode: bool) -> None:
     with services() as built:
         found = built.stores.plan(actor(), serial_of(built, tenant))
     print_plan(found, detailed_exitcode=detailed_exitcode)
+
+
+@store.command(epilog="Example: belvedere store token acme")
+@click.argument("tenant")
+@click.option("--new", "anew", is_flag=True, help="Make another and end the one that was made before.")
+def token(tenant: str, *, anew: bool) -> None:
+    """Make a tenant's bucket in InfluxDB, and a token that may read and write it; its value is printed once."""
+    with services() as built, built.history.action(actor(), "store.influx-token", tenant):
+        if built.influx is None:
+            message = "No InfluxDB is set up here."
+            raise Rejected(message, hint="set INFLUXDB_HOST, INFLUXDB_ORG and INFLUXDB_ADMIN_TOKEN")
+        value, made = built.influx.token_of_today(actor(), serial_of(built, tenant), anew=anew)
+    if made:
+        output.show({"bucket": tenant, "token": value.reveal()}, value.reveal())
+    else:
+        output.show({"bucket": tenant, "token": None}, "It was made before and is told once. --new makes another.")
 
 
 def _find(built: "Services", word: str) -> Any:  # noqa: ANN401  (a store)

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -20,6 +20,7 @@ from belvedere.kernel.plan import Plan
 from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.stores import store
+from belvedere.stores.influx.drift import with_points
 from belvedere.stores.model import (
     DATABASE_KINDS,
     TABLE_KINDS,
@@ -130,16 +131,15 @@ class Stores:
         with self._database.transaction() as connection:
             return tuple(WatchState(**row) for row in store.watch_states(connection))
 
-    def plan(self, actor: Actor, serial: int) -> Plan[Deed]:
+    def plan(self, actor: Actor, serial: int) -> Plan[Any]:
         """Return what differs from what should be, or what deleting will do; empty when nothing does."""
         actor.must(Role.VIEWER, serial)
         tenant = self._must_find(serial)
         with Provisioner.on(self._server) as provisioner:
             desired, passwords = self._desired(provisioner, tenant)
             observed = self._observe(provisioner, tenant, desired, passwords)
-        if tenant.deleting:
-            return removal(desired, observed, keep_data=tenant.keep_data)
-        return plan(desired, observed)
+        leaves = removal(desired, observed, keep_data=tenant.keep_data)
+        return with_points(leaves if tenant.deleting else plan(desired, observed), self._points, actor, serial)
 
     def removal_plan(self, actor: Actor, serial: int, *, keep_data: bool = False) -> Plan[Deed]:
         """Return what deleting the tenant would do to its databases and logins."""
@@ -158,6 +158,7 @@ class Stores:
             self._database.transaction() as connection,
         ):
             self._queue.enqueue(connection, "stores.provision", str(serial))
+            self._queue.enqueue(connection, "stores.provision-points", str(serial))
 
     def open_facts(self) -> "tuple[str, ...]":
         """Return, as sentences, what stays open between tenants on this server; empty is the good answer."""

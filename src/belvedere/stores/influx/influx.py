@@ -210,17 +210,23 @@ class InfluxPoints:
             raise NotFound(message)
         return found
 
-    def token_of_today(self, actor: Actor, serial: int) -> tuple[Secret, bool]:
-        """Return the token `powerview_token_for_bucket_<company>`, and whether it was made now."""
+    def token_of_today(self, actor: Actor, serial: int, *, anew: bool = False) -> tuple[Secret, bool]:
+        """Return the token `powerview_token_for_bucket_<company>`, and whether it was made now.
+
+        With `anew` another is made, and the one that was made here before ends.
+        """
         actor.must(Role.OPERATOR, serial)
         tenant = self._tenants.get(actor, serial)
         with self._history.action(actor, "store.influx-token", tenant.name, tenant=serial):
             self.provision(serial)
             with self._alone(serial):
                 desired = self._desired(tenant)
-                made = Purpose.BOTH not in self._observe(serial, desired).tokens
+                old = self._observe(serial, desired).tokens.get(Purpose.BOTH)
+                made = anew or old is None or not old.active
                 if made:
                     self._make_token(serial, desired, Deed(Do.TOKEN, Purpose.BOTH))
+                if made and old is not None:
+                    self.influx.drop_token(old.number)
         return self.token(serial, Purpose.BOTH), made
 
     def campaigns(self, serial: int) -> tuple[UUID, dict[str, Campaign]] | None:

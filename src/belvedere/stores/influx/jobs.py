@@ -10,9 +10,9 @@ from belvedere.stores.influx.influx import InfluxPoints
 def jobs(points: InfluxPoints | None) -> list[Job]:
     """Return the jobs of an installation that keeps measured values in an InfluxDB, or did so."""
     def provision(key: str) -> None:
-        # A tenant that went meanwhile needs nothing.
+        # A tenant that has none, or went meanwhile, needs nothing.
         with suppress(NotFound):
-            if points is not None:
+            if points is not None and points.campaigns(int(key)) is not None:
                 points.provision(int(key))
 
     return [
