@@ -49,6 +49,7 @@ MOST_TOPICS: Final = 32
 _REMEMBERED: Final = 4096
 _FOR_OPERATORS: Final = frozenset({
     "attention", "tenants", "actions", "jobs", "deliveries", "setup", "drift", "uploads", "campaigns",
+    "sftp",
 })
 _PAUSE_S: Final = {
     "attention": 2.0, "tenants": 2.0, "actions": 1.0, "jobs": 1.0, "deliveries": 1.0, "drift": 1.0, "uploads": 1.0,
