@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("start", "provision", "watch", "hook", "preview", "gateway", "grafana", "grafana_chaos", "intake")
+ORDER = (
+    "start", "provision", "watch", "hook", "preview", "gateway", "grafana", "grafana_chaos", "series", "intake",
+    "night",
+)
 
 
 def main() -> int:

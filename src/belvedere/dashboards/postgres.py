@@ -103,9 +103,8 @@ def window(
     statement = write(
         "SELECT count(*) AS n, min(t) AS low, percentile_disc(0.01) WITHIN GROUP (ORDER BY t) AS early, "
         "percentile_disc(0.99) WITHIN GROUP (ORDER BY t) AS late, max(t) AS high, now() AS now FROM "
-        "(SELECT {0} AS t FROM {1}.{2} WHERE {0} BETWEEN '1900-01-01' AND '2200-01-01' ORDER BY {0} DESC LIMIT {3}) "
-        "AS last", sql.Identifier(field.column), sql.Identifier(model.schema), sql.Identifier(model.table),
-        sql.Literal(most))
+        "(SELECT {0} AS t FROM {1}.{2} ORDER BY {0} DESC LIMIT {3}) AS last", sql.Identifier(field.column),
+        sql.Identifier(model.schema), sql.Identifier(model.table), sql.Literal(most))
     try:
         with connection.transaction():
             connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])

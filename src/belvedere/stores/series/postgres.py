@@ -215,6 +215,11 @@ def put(connection: Connection, source: Source, frame: "pl.DataFrame", *, taken:
     return added > 0
 
 
+def count_again(connection: Connection, source: Source) -> None:
+    """Have the planner learn at once how much there is, after a large load; else autovacuum does in a minute."""
+    connection.execute(sql.SQL("ANALYZE {}").format(_table(source)))
+
+
 def mend_gaps(connection: Connection, source: Source, first_s: int, last_s: int) -> bool:
     """Say anew which rows in a range come late, after others came in between; tell whether any does."""
     connection.execute(
@@ -249,8 +254,10 @@ def show(connection: Connection, campaign: Campaign, channels: Iterable[Channel]
     """Make a campaign's view, or give it the channels that came, and let the tenant's reader see it."""
     branches = [_branch(channel, campaign.extras) for channel in channels]
     name = sql.Identifier(view_name(campaign.name))
+    # The condition stands outside: with one of its own, PostgreSQL does not take a branch's index for the last rows.
     connection.execute(
-        sql.SQL("CREATE OR REPLACE VIEW public.{} AS {}").format(name, sql.SQL(" UNION ALL ").join(branches)))
+        sql.SQL("CREATE OR REPLACE VIEW public.{} AS SELECT * FROM ({}) AS u WHERE u.value IS NOT NULL").format(
+            name, sql.SQL(" UNION ALL ").join(branches)))
     connection.execute(sql.SQL("GRANT SELECT ON public.{} TO {}").format(name, sql.Identifier(reader)))
     connection.execute(
         "UPDATE belvedere.campaign SET shown = true, extras = %s WHERE id = %s",
@@ -278,8 +285,8 @@ def _branch(channel: Channel, extras: Sequence[str]) -> sql.Composable:
         elif name == GAP:
             shown = sql.SQL("w.gap::float8")
         columns.append(sql.SQL("{} AS {}").format(shown, sql.Identifier(name)))
-    return sql.SQL("SELECT {} FROM {} AS w WHERE {} IS NOT NULL").format(
-        sql.SQL(", ").join(columns), sql.Identifier(SCHEMA, f"w_{channel.source}"), value)
+    return sql.SQL("SELECT {} FROM {} AS w").format(
+        sql.SQL(", ").join(columns), sql.Identifier(SCHEMA, f"w_{channel.source}"))
 
 
 def standing(control: Connection) -> list[DictRow]:

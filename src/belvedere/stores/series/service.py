@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 400_000
 """Values that are held before they are written: small files of one source go together."""
 
+_MANY_ROWS: Final = 200_000
+
 _BUSY_S: Final = 1.0
 
 
@@ -81,6 +83,7 @@ class SeriesPoints:
             for batch in batches:
                 writing.take(batch)
             writing.flush()
+            writing.count_again()
             writing.show(reader)
             failpoint("stores.series.write.before-commit")
         return writing.written
@@ -201,6 +204,7 @@ class _Writing:
     written: Written = field(default_factory=lambda: Written(0))
     held: dict[int, "list[pl.DataFrame]"] = field(default_factory=dict)
     holding: int = 0
+    rows: dict[int, int] = field(default_factory=dict)
     changed: bool = False
     gaps: bool = False
     known: dict[Series, Channel] = field(default_factory=dict)
@@ -232,6 +236,12 @@ class _Writing:
                 self._put(source, frames)
         self.holding = 0
 
+    def count_again(self) -> None:
+        """Have the planner look at tables that grew by much."""
+        for source in self.sources:
+            if self.rows.get(source.id, 0) >= _MANY_ROWS:
+                postgres.count_again(self.connection, source)
+
     def show(self, reader: str) -> None:
         """Make or change the campaign's view, when there is something new to see."""
         columns = extras(self.campaign.extras, self.channels, gaps=self.gaps)
@@ -247,6 +257,7 @@ class _Writing:
         self.written += Written(values(frame), refused, why)
         if frame.is_empty():
             return
+        self.rows[source.id] = self.rows.get(source.id, 0) + frame.height
         times = frame.get_column("time")
         first, last = int(times[0]), int(times[-1])
         there = postgres.around(self.connection, source, first, last)
