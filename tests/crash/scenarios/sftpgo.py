@@ -14,7 +14,7 @@ from belvedere.kernel.errors import Conflict
 from belvedere.kernel.secret import Secret
 
 COVERS = (
-    "hooks.take.before-keep", "hooks.take.kept", "hooks.spool.taken", "sftpgo.apply.before-step", "sftpgo.apply.taken",
+    "intake.hook.before-keep", "intake.hook.kept", "intake.spool.taken", "intake.sftpgo.before-step", "intake.sftpgo.taken",
 )
 
 

@@ -90,7 +90,7 @@ class LocalDoor:
             except Exception:  # noqa: BLE001  (new events still come in; these stay where they are)
                 _LOG.exception("%d events that were kept could not be taken up", len(heard))
                 return taken
-            failpoint("hooks.spool.taken")
+            failpoint("intake.spool.taken")
             spool.remove(self._folder / "spool", batch)
             taken += len(batch)
         return taken

@@ -133,9 +133,9 @@ class Hooks:
             if meant:
                 counts[meant[0].company, serial, one.via] += 1
         if notices:
-            failpoint("hooks.take.before-keep")
+            failpoint("intake.hook.before-keep")
             noted = self._intake.notice_all(notices)
-            failpoint("hooks.take.kept")
+            failpoint("intake.hook.kept")
             for name in noted.strangers:
                 self._nobody(name, "", notices[0].via)
         self._count(counts)

@@ -158,7 +158,7 @@ class SftpGoUsers:
         deed, wanted = step.deed, step.deed.wanted
         said = {change.field: f"{change.old} -> {change.new}" for change in step.changes}
         with self._history.action(actor, _VERBS[step.sign], deed.name, tenant=deed.tenant or None, changes=said):
-            failpoint("sftpgo.apply.before-step")
+            failpoint("intake.sftpgo.before-step")
             installation = self._installation()
             seen = server.user(deed.name)
             if seen is not None and not is_ours(seen, installation):
@@ -176,7 +176,7 @@ class SftpGoUsers:
                     raise Later(message, retry_in_s=2.0, code="sftpgo-changed")
                 if wanted.quota_bytes or wanted.quota_files:
                     server.count_again(deed.name)
-            failpoint("sftpgo.apply.taken")
+            failpoint("intake.sftpgo.taken")
         with self._database.transaction() as connection:
             store.settle(connection, deed.name, self._now())
 
