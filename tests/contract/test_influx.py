@@ -13,11 +13,13 @@ from belvedere.kernel.errors import Later, NotFound, Stuck
 from belvedere.kernel.plan import Sign
 from belvedere.kernel.secret import Secret
 from belvedere.stores.influx import store
-from belvedere.stores.influx.api import InfluxAway
-from belvedere.stores.influx.model import Purpose
+from belvedere.stores.influx.api import Influx, InfluxAway
+from belvedere.stores.influx.hardening import reaches_others
+from belvedere.stores.influx.model import Access, Purpose
+from belvedere.stores.influx.testing import TwinInflux
 from belvedere.stores.points import Written
 from belvedere.tenants.model import Tenant
-from influx_world import SERVERS, InfluxWorld, batch, drop_meta, influx_of, points_of
+from influx_world import ORG, SERVERS, InfluxWorld, batch, drop_meta, influx_of, points_of
 
 pytestmark = pytest.mark.contract
 
@@ -230,6 +232,13 @@ def test_a_bucket_is_found_though_a_list_would_not_show_it(world, rig):
     finally:
         for one in made:
             rig.points.influx.drop_bucket(one.number)
+
+
+def test_a_server_that_is_hardened_is_told_from_one_that_is_not(rig):
+    assert not reaches_others(rig.points.influx)
+    open_one = Influx(
+        Access("http://influx.test", ORG, Secret("admin-token")), transport=TwinInflux(org=ORG, hardened=False))
+    assert reaches_others(open_one)
 
 
 @pytest.mark.parametrize("answer", [(429, {"Retry-After": "1"}), (503, {}), (500, {}), httpx2.ConnectError("x")])

@@ -31,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _names, _home, _disk, _server, _isolation, _measured, _browser, _port)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _browser, _port)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -128,6 +128,32 @@ def _measured(settings: Settings) -> Iterator[Finding]:
     for name in missing:
         yield Finding("measured values", "needs you", f"the database {name} is gone",
                       "restore it from a backup; provisioning makes an empty one")
+
+
+def _influxdb(settings: Settings) -> Iterator[Finding]:
+    """Say whether the InfluxDB answers, and whether its Flux is kept from other servers."""
+    if not settings.influxdb_host:
+        return
+    from belvedere.stores.influx.api import Influx
+    from belvedere.stores.influx.hardening import reaches_others
+    from belvedere.stores.influx.wire import access_of
+
+    try:
+        access = access_of(settings)
+        if access is None:
+            return
+        influx = Influx(access, pause=lambda _s: None)
+        influx.org()
+        version, reaches = influx.version(), reaches_others(influx)
+        influx.close()
+    except BelvedereError as error:
+        yield Finding("influxdb", "needs you", error.detail, error.hint or "")
+        return
+    if reaches:
+        said = "any tenant who may ask it reaches the servers beside it: Flux calls addresses and SQL servers"
+        yield Finding("influxdb", "needs you", said, "start it with influxd --hardening-enabled")
+    else:
+        yield Finding("influxdb", "ready", f"{version}; Flux reaches no private address")
 
 
 def _browser(settings: Settings) -> Iterator[Finding]:

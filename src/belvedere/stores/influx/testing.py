@@ -224,8 +224,9 @@ class TwinInflux(httpx2.BaseTransport):
     def _query(self, token: TwinToken, path: str, query: dict[str, str], body: bytes) -> Reply:
         text = json.loads(body)["query"] if path != "/query" else query.get("q", "")
         if "requests.get" in text:
-            words = "no such host" if self.hardened else "connect: connection refused"
-            raise Refused(400, "invalid", f"runtime error: dial tcp: lookup: {words}")
+            called = text.partition("http://")[2].partition("/")[0]
+            words = "no such host" if self.hardened else f"dial tcp {called}: connect: connection refused"
+            raise Refused(400 if self.hardened else 500, "invalid", f"error calling function: {words}")
         seen = [one for one in self.buckets.values() if token.may("read", one.id)]
         if path == "/query":
             bucket = self.bucket_named(query.get("db", ""))
