@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from belvedere.audit.postgres import DatabaseAnchors
 from belvedere.audit.service import FileHistory
-from belvedere.credentials import derived
 from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
@@ -32,11 +31,10 @@ from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
 from belvedere.intake.campaigns.service import Campaigns
-from belvedere.intake.hooks.homes import UserHomes
 from belvedere.intake.hooks.local import LocalDoor
-from belvedere.intake.hooks.service import PURPOSE as HOOK_PURPOSE
 from belvedere.intake.hooks.service import Hooks
-from belvedere.intake.hooks.wire import roots_of
+from belvedere.intake.hooks.wire import hooks_of
+from belvedere.intake.hooks.wire import secrets_of as hook_secrets_of
 from belvedere.intake.meter_files import MeterFiles
 from belvedere.intake.reports.taker import ReportFiles
 from belvedere.intake.resumable import jobs as resumable_jobs
@@ -47,8 +45,7 @@ from belvedere.intake.sftp.service import SftpUsers
 from belvedere.intake.sftp.sessions import SftpSessions
 from belvedere.intake.sftpgo import jobs as sftpgo_jobs
 from belvedere.intake.sftpgo.service import SftpGoUsers
-from belvedere.intake.sftpgo.wire import root_of
-from belvedere.intake.sftpgo.wire import server_of as sftpgo_of
+from belvedere.intake.sftpgo.wire import users_of as sftpgo_of
 from belvedere.intake.uploads.service import Uploads
 from belvedere.intake.wire import Files, files_of
 from belvedere.inventory.service import Inventories
@@ -222,15 +219,11 @@ class Services:
 
     def hooks(self) -> Hooks:
         """Make the rules of the doors by which SFTPGo tells of files, for the process that serves one."""
-        settings = self.settings
-        return Hooks(
-            intake=self.intake, homes=UserHomes(self.database), history=self.history,
-            secrets=self.hook_secrets(), roots=roots_of(settings),
-        )
+        return hooks_of(self.settings, database=self.database, history=self.history, intake=self.intake)
 
     def hook_secrets(self) -> list[Secret]:
         """Return what SFTPGo proves itself with; the first is the one to hand out."""
-        return derived.secrets_of(self.settings.hook_secret, source_of(self.settings), HOOK_PURPOSE)
+        return hook_secrets_of(self.settings)
 
     def hook_door(self) -> LocalDoor:
         """Make the local door of the command hook, for the one process of a host that serves it."""
@@ -335,10 +328,7 @@ def build(settings: Settings) -> Services:
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
         sftp=sftp,
-        sftpgo=SftpGoUsers(
-            database=database, history=history, queue=queue, users=sftp, server=sftpgo_of(settings),
-            root=root_of(settings),
-        ),
+        sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
         files=files_of(
             settings, database=database, history=history, queue=queue, tenants=tenants,
             takers=[MeterFiles(points), ReportFiles(FileTables(stores))],

@@ -14,7 +14,8 @@ from belvedere.kernel.errors import Conflict
 from belvedere.kernel.secret import Secret
 
 COVERS = (
-    "intake.hook.before-keep", "intake.hook.kept", "intake.spool.taken", "intake.sftpgo.before-step", "intake.sftpgo.taken",
+    "intake.hook.before-keep", "intake.hook.kept", "intake.spool.taken", "intake.sftpgo.before-step",
+    "intake.sftpgo.taken",
 )
 
 

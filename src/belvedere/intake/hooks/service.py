@@ -25,9 +25,6 @@ from belvedere.kernel.secret import Secret
 HEADER: Final = "X-Belvedere-Hook"
 """The header in which SFTPGo sends the secret."""
 
-PURPOSE: Final = b"belvedere hook, header of SFTPGo"
-"""What the secret is derived for where no setting gives one."""
-
 VERB: Final = "hook.take"
 PATH: Final = "/hooks/sftpgo"
 
