@@ -52,7 +52,7 @@ def note_files(
         "state IN ('received', 'reading', 'stored', 'waiting', 'left') DO UPDATE SET size_bytes = excluded.size_bytes, "
         "file = excluded.file, changed_ns = excluded.changed_ns, still_since = excluded.still_since, "
         "closed = excluded.closed, campaign_id = excluded.campaign_id, state = 'received', error = NULL, code = NULL, "
-        "failures = 0, again_at = NULL "
+        "failures = 0, again_at = NULL, moved_to = NULL "
         "WHERE upload.state NOT IN ('reading', 'stored')",
         [
             serial, via, now,
@@ -83,7 +83,7 @@ def open_places(
         connection,
         "SELECT id, folder, name FROM upload WHERE tenant_id = %(serial)s AND "
         "state IN ('received', 'reading', 'stored', 'waiting', 'left') "
-        "AND state NOT IN ('reading', 'stored') AND (%(under)s = '' OR folder = %(under)s "
+        "AND state NOT IN ('reading', 'stored') AND moved_to IS NULL AND (%(under)s = '' OR folder = %(under)s "
         "OR starts_with(folder, %(under)s || '/') OR (folder, name) = (%(folder)s, %(name)s)) "
         "AND (folder, name) > (%(after)s, %(after_name)s) ORDER BY folder, name LIMIT %(limit)s",
         {
@@ -151,6 +151,7 @@ def _claimed(row: dict[str, Any]) -> Claimed:
             name_of(row["folder"]), name_of(row["name"]), row["size_bytes"], row["file"], row["changed_ns"]
         ),
         received_at=row["received_at"], kind=row["kind"], run=row["run"], failures=row["failures"],
+        moved_to=name_of(row["moved_to"] or ""),
         refused=row["error"] is not None and row["code"] != "partial",
     )
 
@@ -226,7 +227,7 @@ def put_off(connection: Connection, run: UUID, files: Sequence[Waiting], now: da
                     one.anew, now, one.anew, *(
                         (one.now.size, one.now.file, one.now.changed_ns) if one.now is not None else (None, None, None)
                     ),
-                    one.state == "gone", now, one.file.id, run,
+                    one.state in {"gone", "refused"}, now, one.file.id, run,
                 ]
                 for one in files
             ],

@@ -4,6 +4,7 @@ Every step writes down what it did before the next begins, and each can be done 
 leaves rows and files from which the next one goes on. What is not here: where to look (`look.py`), SQL (`store.py`).
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,9 +17,9 @@ import structlog
 
 from belvedere.audit.model import History
 from belvedere.intake import store
-from belvedere.intake.files import Folder, Seen, being_written, is_absent, seen, sentence
+from belvedere.intake.files import Folder, Seen, being_written, ident, is_absent, seen, sentence
 from belvedere.intake.model import Outcome, Place, Taker, UploadState
-from belvedere.intake.moves import Changed, find_done, put_away
+from belvedere.intake.moves import Changed, find_done, put_away, put_back
 from belvedere.intake.names import ERROR, PARSED, name_of
 from belvedere.intake.reader import Reader, ReaderLost, Readers
 from belvedere.intake.reading import IN_MEMORY
@@ -133,7 +134,10 @@ class Taking:
                 try:
                     if file.folder not in opened:
                         opened[file.folder] = folders.enter_context(home.below(name_of(file.folder)))
-                    one = self._read(reader, tenant, opened[file.folder], file)
+                    one = self._read(reader, tenant, opened[file.folder], _brought_back(opened[file.folder], file))
+                except FileExistsError:
+                    said = "Another file lies where this one came. Take that one away first."
+                    put_off.append(Waiting(file, UploadState.REFUSED, said, "exists"))
                 except OSError as error:
                     put_off.append(self._unreadable(file, error))
                 except ReaderLost as lost:
@@ -241,6 +245,25 @@ class Taking:
                 signal(connection, f"campaign.{campaign}")
             signal(connection, f"tenant.{serial}", "uploads", "attention")
             failpoint("intake.take.end-before-commit")
+
+
+def _brought_back(folder: Folder, file: Claimed) -> Claimed:
+    """Return a file that is tried again to where it came, unless it lies there already.
+
+    Raises:
+        FileExistsError: another one lies there.
+        OSError: it is gone, or cannot be moved.
+    """
+    if not file.moved_to:
+        return file
+    found = folder.stat(file.seen.name)
+    if found is None:
+        put_back(folder, "/".join(file.moved_to.split("/")[-2:]), file.seen.name)
+        failpoint("intake.take.brought-back")
+        found = folder.stat(file.seen.name)
+    if found is None or ident(found) != file.seen.file:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return replace(file, seen=seen(folder.path, file.seen.name, found))
 
 
 def _begun(reader: Reader, tenant: str, taker: Taker, file: Claimed, descriptor: int) -> Read:

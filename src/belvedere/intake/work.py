@@ -21,7 +21,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A file that a run has. `seen` is the file as it was noted; `refused` is said of one that is read already."""
+    """A file that a run has. `seen` is the file as it was noted; `refused` is said of one that is read already.
+
+    `moved_to` is where one that is tried again may still lie, as the file system has it.
+    """
 
     id: UUID
     campaign_id: UUID | None
@@ -33,6 +36,7 @@ class Claimed:
     run: UUID | None = None
     failures: int = 0
     refused: bool = False
+    moved_to: str = ""
 
     @property
     def path(self) -> str:

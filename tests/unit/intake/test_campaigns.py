@@ -4,11 +4,11 @@ import os
 import shutil
 
 import pytest
-from intake_world import World, meter
 
 from belvedere.intake.model import Happening, Via
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.errors import Conflict, NotFound, Rejected
+from intake_world import World, meter
 
 
 def names(world: World, state: str = "active") -> list[str]:
@@ -41,7 +41,7 @@ def test_a_folder_makes_a_campaign_and_the_store_is_made_ready_before_any_file(w
 def test_what_cannot_be_a_campaign_is_said_and_its_files_stay(world: World) -> None:
     for name in (" blank", "new\nline", "x" * 120):
         world.put(f"{name}/1/a.tsv", meter())
-    os.mkdir(os.fsencode(world.home) + b"/\xff")
+    (world.home / os.fsdecode(b"\xff")).mkdir()
     world.take()
     assert names(world) == []
     assert {one.code for one in world.files.intake.troubles(SYSTEM, tenant="acme")} == {"campaign-name"}

@@ -1,4 +1,4 @@
-"""Disks that are full, rights that lack, other file systems, files that change under our hands, folders that are watched."""
+"""Full disks, rights that lack, other file systems, files that change under our hands, folders that are watched."""
 
 import errno
 import os
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from intake_world import World, meter
 
 from belvedere.intake import moves
 from belvedere.intake.files import Root
@@ -18,6 +17,7 @@ from belvedere.intake.watching import Watching
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import Later
 from belvedere.kernel.failpoints import EXIT_CODE
+from intake_world import World, meter
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

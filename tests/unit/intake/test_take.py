@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-from intake_world import World, meter
 
 from belvedere.intake.model import Happening, Notice, Via
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import Later
+from intake_world import World, meter
 
 
 def test_a_file_is_read_stored_moved_and_reported(world: World) -> None:
@@ -176,7 +176,10 @@ def test_odd_names_and_odd_things_are_named_and_touch_nothing(world: World, tmp_
     (world.home / "escape").symlink_to("/")
     os.mkfifo(world.home / "camp/1/pipe.tsv")
     os.link(world.home / "camp/1/-rf.tsv", world.home / "camp/1/hard.tsv")
-    for path in ("camp/1/link.tsv", "camp/1/pipe.tsv", "../secret.tsv", "/etc/passwd", "escape/etc/x.tsv", "camp/1/up/secret.tsv"):
+    for path in (
+        "camp/1/link.tsv", "camp/1/pipe.tsv", "../secret.tsv", "/etc/passwd", "escape/etc/x.tsv",
+        "camp/1/up/secret.tsv",
+    ):
         world.files.intake.notice("acme", path, Happening.CLOSED, via=Via.SFTP)
     world.clock.ahead += world.clock.ahead.resolution * 60_000_000
     world.look()
@@ -185,7 +188,7 @@ def test_odd_names_and_odd_things_are_named_and_touch_nothing(world: World, tmp_
     world.clock.ahead *= 2
     world.take()
     assert outside.read_text() == meter()
-    assert sorted(os.listdir(os.fsencode(world.home / "camp/1/parsed"))) == sorted(
+    assert sorted(os.fsencode(path.name) for path in (world.home / "camp/1/parsed").iterdir()) == sorted(
         [*(os.fsencode(name) for name in odd), b"hard.tsv", b"\xff\xfe.tsv"]
     )
     assert {one.path for one in world.files.intake.troubles(SYSTEM, tenant=world.serial)} == {

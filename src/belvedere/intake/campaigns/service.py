@@ -11,6 +11,7 @@ from uuid import UUID
 from belvedere.audit.model import History
 from belvedere.intake.campaigns import store
 from belvedere.intake.files import Folder, Root, is_absent, sentence
+from belvedere.intake.files import ident as ident_of
 from belvedere.intake.model import Campaign, CampaignState, Taker
 from belvedere.intake.moves import rename_folder
 from belvedere.intake.names import OURS, campaign_trouble, name_of, text_of
@@ -241,7 +242,7 @@ class Campaigns:
             Later: the folder cannot be renamed now.
         """
         campaign = self.get(actor, ident)
-        actor.must(Role.EDITOR, campaign.tenant_id)
+        actor.must(Role.OPERATOR, campaign.tenant_id)
         self._must_be_active(campaign)
         _must_do(name)
         if name == campaign.name:
@@ -253,7 +254,8 @@ class Campaigns:
         ):
             store.alone(connection, serial)
             with self._home(serial) as home:
-                self._rename_folder(home, campaign.name, home, name)
+                if not self._has_moved(connection, home, campaign, name):
+                    self._rename_folder(home, campaign.name, home, name)
             failpoint("intake.campaigns.folder-renamed")
             store.rename(connection, campaign.id, campaign.name, name)
             self._changed(connection, campaign.id, serial)
@@ -284,6 +286,14 @@ class Campaigns:
             store.delete(connection, campaign.id, self._now())
             self._changed(connection, campaign.id, serial)
         return self.get(actor, campaign.id)
+
+    def _has_moved(self, connection: Connection, home: Folder, campaign: Campaign, name: str) -> bool:
+        """Tell whether the folder bears the new name already, as after a crash."""
+        row, found = store.row(connection, campaign.id), home.stat(name)
+        return (
+            row is not None and found is not None and ident_of(found) == row["folder"]
+            and home.stat(campaign.name) is None
+        )
 
     def _must_be_active(self, campaign: Campaign) -> None:
         if campaign.state is not CampaignState.ACTIVE:

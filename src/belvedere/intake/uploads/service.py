@@ -8,9 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from belvedere.audit.model import History
-from belvedere.intake.files import Folder, Root, Seen, is_absent, seen, sentence
+from belvedere.intake.files import Folder, Root, is_absent, sentence
 from belvedere.intake.model import Totals, Upload, UploadState
-from belvedere.intake.moves import put_back
 from belvedere.intake.names import name_of
 from belvedere.intake.uploads import store
 from belvedere.intake.uploads.measured import Span, merged, spans_of
@@ -19,7 +18,6 @@ from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Database, signal
 from belvedere.kernel.errors import Conflict, Later, NotFound, Rejected
-from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.page import Page
 from belvedere.tenants.service import Tenants
 
@@ -122,40 +120,38 @@ class Uploads:
         if upload.state not in _AGAIN:
             message = f"This upload is {upload.state}; only refused, waiting and left ones can be tried again."
             raise Rejected(message, code="state")
+        self._must_be_there(upload)
         with (
             self._history.action(actor, "upload.try-again", upload.path, tenant=upload.tenant_id),
-            self._home(upload) as home,
             self._database.for_actor(actor) as connection,
         ):
-            # The row first: whoever looks at the folder meanwhile waits for it, and finds the file known.
             if not store.reopen(connection, upload.id, self._now()):
                 message = "This upload has changed meanwhile. Look at it again."
                 raise Conflict(message)
-            store.lies(connection, upload.id, self._brought_back(home, upload))
-            failpoint("intake.uploads.brought-back")
             self._queue.enqueue(connection, "intake.take", str(upload.tenant_id))
             signal(connection, f"tenant.{upload.tenant_id}", f"campaign.{upload.campaign_id}", "uploads")
         return self.get(actor, upload.id)
 
-    def _brought_back(self, home: Folder, upload: Upload) -> Seen:
-        name = name_of(upload.name)
-        try:
-            with home.below(name_of(upload.folder)) as folder:
-                if upload.moved_to is not None:
-                    done = name_of(upload.moved_to).rsplit("/", 2)
-                    put_back(folder, "/".join(done[-2:]), name)
-                found = folder.stat(name)
-                if found is not None:
-                    return seen(folder.path, name, found)
-        except FileExistsError:
+    def _must_be_there(self, upload: Upload) -> None:
+        """Refuse what cannot be brought back; the tenant's job does that, and looks again."""
+        here, moved = (self._exists(upload, name_of(path)) for path in (upload.path, upload.moved_to or ""))
+        if upload.moved_to and here:
             message = "Another file lies where this one came. Take that one away first."
-            raise Conflict(message, code="exists") from None
+            raise Conflict(message, code="exists")
+        if not here and not moved:
+            message = "The file is gone. Send it again."
+            raise Rejected(message, code="gone")
+
+    def _exists(self, upload: Upload, path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        try:
+            with self._home(upload) as home, home.below(folder) as inside:
+                return bool(name) and inside.stat(name) is not None
         except OSError as error:
-            if not is_absent(error):
-                code, said = sentence(error)
-                raise Later(said, code=code) from error
-        message = "The file is gone. Send it again."
-        raise Rejected(message, code="gone")
+            if is_absent(error):
+                return False
+            code, said = sentence(error)
+            raise Later(said, code=code) from error
 
     def _home(self, upload: Upload) -> Folder:
         tenant = self._tenants.find(upload.tenant_id)

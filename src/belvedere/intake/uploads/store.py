@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from belvedere.intake.files import Seen
 from belvedere.intake.model import Totals, Upload, UploadState, Via
 from belvedere.kernel.db import Connection, one, rows
 
@@ -82,19 +81,11 @@ def reopen(connection: Connection, ident: UUID, now: datetime) -> bool:
     """Let an upload be read again that had not gone well; return whether it was one."""
     done = connection.execute(
         "UPDATE upload SET state = 'received', closed = true, failures = 0, again_at = NULL, error = NULL, "
-        "code = NULL, moved_to = NULL, ended_at = NULL, run = NULL, still_since = %s "
+        "code = NULL, ended_at = NULL, run = NULL, still_since = %s "
         "WHERE id = %s AND state IN ('refused', 'waiting', 'left')",
         [now, ident],
     )
     return bool(done.rowcount)
-
-
-def lies(connection: Connection, ident: UUID, found: Seen) -> None:
-    """Keep by what an upload's file is known now."""
-    connection.execute(
-        "UPDATE upload SET size_bytes = %s, file = %s, changed_ns = %s WHERE id = %s",
-        [found.size, found.file, found.changed_ns, ident],
-    )
 
 
 def _upload(row: dict[str, Any]) -> Upload:
