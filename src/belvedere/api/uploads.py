@@ -47,7 +47,7 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
-    code: str | None
+    code: str | None = None
     failures: int
     again_at: datetime | None
     same_as: UUID | None
@@ -129,7 +129,7 @@ def _on_its_way(one: Sending, tenant: str, chunk_bytes: int) -> UploadWhole:
         id=one.id, user=tenant, campaign=campaign, campaign_id=None, device=below.partition("/")[0], path=one.path,
         name=one.name, kind="", state="receiving" if one.done_at is None else "received", via="http",
         size_bytes=one.size_bytes, sha256="", version=1, rows=0, skipped=0, points=0, first_at=None, last_at=None,
-        received_at=one.begun_at, started_at=None, ended_at=None, error=None, code=None, failures=0, again_at=None,
+        received_at=one.begun_at, started_at=None, ended_at=None, error=None, failures=0, again_at=None,
         same_as=None, moved_to=None, url=f"/api/v1/uploads/{one.id}", offset=one.received_bytes,
         chunk_bytes=chunk_bytes,
     )

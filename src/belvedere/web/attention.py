@@ -5,16 +5,19 @@ Read from the services each time, so that nothing stays on the list that was set
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from belvedere.app import Services
+from belvedere.intake.model import UploadState
 from belvedere.kernel.actor import Actor
+from belvedere.kernel.clock import utc_now
 from belvedere.kernel.errors import BelvedereError
 from belvedere.tenants.model import TenantState
 from belvedere.web.formats import plural
 
 _MOST_EACH: Final = 20
+_LATELY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,34 @@ def _deliveries(services: Services, actor: Actor) -> Iterator[Need]:
         )
 
 
+def _files(services: Services, actor: Actor) -> Iterator[Need]:
+    """Say which files wait or were refused of late, and which places are wrong: what is older was seen by then."""
+    above = "" if actor.tenant is None else f"/tenants/{services.tenants.get(actor, actor.tenant).slug}"
+    waiting = services.uploads.list(actor, state=UploadState.WAITING, limit=1).items
+    if waiting:
+        number = services.uploads.totals(actor).by_state.get(UploadState.WAITING, 1)
+        yield Need(
+            "warn", f"{plural(number, 'file waits', 'files wait')} to be stored",
+            f"{waiting[0].error or 'The store is away.'} None is lost; it goes on by itself.", "Open uploads",
+            f"{above}/uploads?state=waiting", waiting[0].received_at,
+        )
+    since = utc_now() - _LATELY
+    refused = [
+        one for one in services.uploads.list(actor, state=UploadState.REFUSED, limit=_MOST_EACH).items
+        if one.ended_at is not None and one.ended_at > since
+    ]
+    if refused:
+        shown = f"{len(refused)} or more" if len(refused) == _MOST_EACH else str(len(refused))
+        yield Need(
+            "warn", f"{shown} {'file' if len(refused) == 1 else 'files'} refused since yesterday",
+            f"The newest is `{refused[0].name}`. {refused[0].error or ''}".strip(), "Open uploads",
+            f"{above}/uploads?state=refused", refused[0].ended_at,
+        )
+    for trouble in services.intake.troubles(actor)[:_MOST_EACH]:
+        place = f"`{trouble.path}`" if trouble.path else "A tenant's folder"
+        yield Need("warn", f"{place} is not read", trouble.error, "Open uploads", f"{above}/uploads", trouble.since)
+
+
 def _password(services: Services, actor: Actor) -> Iterator[Need]:
     if any(one.name == actor.name and one.must_change_password for one in services.accounts.list(actor)):
         yield _given_password()
@@ -156,6 +187,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...
     ("Tenants", _tenants),
     ("Workspaces", _choices),
     ("Deliveries", _deliveries),
+    ("Files", _files),
     ("Previews", _camera),
     ("Operators", _password),
     ("The history", _history),
@@ -165,6 +197,7 @@ _MEMBER_LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]
     ("The tenant", _tenants),
     ("The workspace", _choices),
     ("Deliveries", _deliveries),
+    ("Files", _files),
     ("Your account", _own_password),
 )
 """What members see of it: their tenant's, and their own password."""

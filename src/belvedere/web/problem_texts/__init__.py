@@ -6,6 +6,7 @@ A rules test compares the types with those that the code can raise.
 from typing import Final
 
 from belvedere.web.problem_texts.archives import ARCHIVES
+from belvedere.web.problem_texts.files import FILES
 from belvedere.web.problem_texts.grafana import GRAFANA
 from belvedere.web.problem_texts.influxdb import INFLUXDB
 from belvedere.web.problem_texts.installation import INSTALLATION
@@ -23,6 +24,7 @@ SUBJECTS: Final = {
     "Who you are": PEOPLE,
     "Tenants, credentials and stores": TENANTS,
     "History, jobs, previews and messages": WORK,
+    "Files that come in": FILES,
     "Grafana": GRAFANA,
     "SFTPGo": SFTPGO,
     "InfluxDB": INFLUXDB,
