@@ -1,5 +1,7 @@
 """Every route and every command that changes something writes its two records, and nothing is left out of this list."""
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -30,6 +32,10 @@ from belvedere.web.context import SESSION_COOKIE
 from grafana_server import Server
 
 PASSWORD: Final = "a fine november password"
+SSH_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5Gh3rT0c2vQ4mMy8mFz1r3S9qhE0yB4ZlXmVb0l8Yk"
+SSH_FINGERPRINT: Final = "SHA256:" + base64.b64encode(
+    hashlib.sha256(base64.b64decode(SSH_KEY.split()[1])).digest()
+).decode().rstrip("=")
 UNRECORDED: Final = {
     "home.theme": "light or dark is a cookie of the browser; nothing on the server changes",
     "accounts.preferences": "as home.theme",
@@ -39,7 +45,7 @@ UNRECORDED: Final = {
 
 LOOKS: Final = {
     "up", "down", "status", "init-db", "web", "jobs run", "settings", "doctor", "backup", "restore", "reset",
-    "completion", "gateway run", "intake run",
+    "completion", "gateway run", "sftp run", "sftp host-key", "intake run",
 }  # fmt: skip
 """Commands about the processes and the home itself; they run before or without a control database."""
 
@@ -98,6 +104,27 @@ class World:
         """Return the prefix of a token of alice's."""
         alice = self.services.tenants.get(SYSTEM, "alice").serial
         return self.services.tokens.create(SYSTEM, name="x", role=Role.VIEWER, tenant=alice)[0].prefix
+
+    def sftp_user(self, *, key: bool = False) -> UUID:
+        """Make an SFTP user of alice's, with a key if asked for."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        made = self.services.sftp.add(SYSTEM, alice, name=f"alice-{time.monotonic_ns()}")
+        if key:
+            self.services.sftp.add_key(SYSTEM, alice, str(made.user.id), SSH_KEY)
+        return made.user.id
+
+    def sftp_login(self, *, key: bool = False) -> str:
+        """Return the login of a new SFTP user of alice's."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        return self.services.sftp.get(SYSTEM, alice, str(self.sftp_user(key=key))).name
+
+    def sftp_session(self) -> UUID:
+        """Open an SFTP session of alice's."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        user = self.services.sftp.get(SYSTEM, alice, str(self.sftp_user()))
+        begun = self.services.sftp_sessions.begin(user, origin="", client="", method="password", server="rules")
+        begun.record.close()
+        return begun.id
 
     def export(self) -> dict[str, Any]:
         """Return alice's dashboard as Grafana exports it."""
@@ -239,6 +266,16 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "members.password": (f"/tenants/alice/members/{world.member()}/password", {}),
         "members.withdraw": (f"/tenants/alice/members/invitations/{world.invitation()}/withdraw", {}),
         "invitations.join": (f"/invitations/{world.link()}/join", {}),
+        "sftp.add": ("/tenants/alice/sftp/users", {"name": "alice-by-page"}),
+        "sftp.password": (f"/tenants/alice/sftp/users/{world.sftp_user()}/password", {}),
+        "sftp.disable": (f"/tenants/alice/sftp/users/{world.sftp_user()}/disable", {}),
+        "sftp.enable": (f"/tenants/alice/sftp/users/{world.sftp_user()}/enable", {}),
+        "sftp.remove": (f"/tenants/alice/sftp/users/{world.sftp_user()}/remove", {}),
+        "sftp.add_key": (f"/tenants/alice/sftp/users/{world.sftp_user()}/keys", {"public_key": SSH_KEY}),
+        "sftp.remove_key": (f"/tenants/alice/sftp/users/{world.sftp_user(key=True)}/keys/remove",
+                            {"fingerprint": SSH_FINGERPRINT}),
+        "sftp.end": (f"/tenants/alice/sftp/sessions/{world.sftp_session()}/end", {}),
+        "sftp.end_any": (f"/sftp/sessions/{world.sftp_session()}/end", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.apply_all": ("/drift/apply", {}),
@@ -260,7 +297,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
 def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return for every route of the API that changes something a path and a body that it takes."""
     dashboard, slack = f"/dashboards/{world.dashboard}", "/users/alice/credentials"
-    doomed, other = world.tenant(), world.tenant()
+    doomed, other, sftp = world.tenant(), world.tenant(), "/tenants/alice/sftp-users"
     return {
         "users.create": ("/users", {"username": "made-by-api"}),
         "users.delete": (f"/users/{world.services.tenants.get(SYSTEM, doomed).serial}", {}),
@@ -272,6 +309,15 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "members.change": (f"/tenants/alice/members/{world.member()}", {"role": "editor"}),
         "members.remove": (f"/tenants/alice/members/{world.member()}", {}),
         "members.password": (f"/tenants/alice/members/{world.member()}/password", {}),
+        "sftp-users.add": (sftp, {"name": "alice-by-api"}),
+        "sftp-users.change": (f"{sftp}/{world.sftp_user()}", {"quota_files": 3}),
+        "sftp-users.remove": (f"{sftp}/{world.sftp_user()}", {}),
+        "sftp-users.password": (f"{sftp}/{world.sftp_user()}/password", {}),
+        "sftp-users.no-password": (f"{sftp}/{world.sftp_user(key=True)}/password", {}),
+        "sftp-users.add-key": (f"{sftp}/{world.sftp_user()}/keys", {"key": SSH_KEY}),
+        "sftp-users.remove-key": (
+            f"{sftp}/{world.sftp_user(key=True)}/keys/" + SSH_FINGERPRINT.replace("+", "-").replace("/", "_"), {}),
+        "sftp-sessions.end": (f"/tenants/alice/sftp-sessions/{world.sftp_session()}/end", {}),
         "invitations.create": ("/tenants/alice/invitations", {"role": "viewer"}),
         "invitations.withdraw": (f"/tenants/alice/invitations/{world.invitation()}", {}),
         "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
@@ -351,10 +397,15 @@ def leaves() -> Iterator[str]:
     for name, noun in NOUNS.items():
         module, _, attribute = noun.target.partition(":")
         command = getattr(import_module(module), attribute, None)
-        if isinstance(command, click.Group):
-            yield from (f"{name} {below}" for below in command.commands)
-        else:
-            yield name
+        yield from _below(name, command)
+
+
+def _below(name: str, command: click.Command | None) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for below, found in command.commands.items():
+            yield from _below(f"{name} {below}", found)
+    else:
+        yield name
 
 
 def test_every_command_that_changes_something_writes_two_records(
@@ -372,6 +423,8 @@ def test_every_command_that_changes_something_writes_two_records(
     left = world.grafana.organisation("Tenant 99 - left-behind")
     file = tmp_path / "export.json"
     file.write_text(json.dumps(world.export()))
+    public = tmp_path / "id.pub"
+    public.write_text(SSH_KEY)
     commands: dict[str, list[str]] = {
         "tenant create": ["made-by-hand", "--wait", "0"],
         "tenant apply": ["alice", "--wait", "0"],
@@ -384,6 +437,16 @@ def test_every_command_that_changes_something_writes_two_records(
         "member resume": ["alice", str(world.member())],
         "member remove": ["alice", str(world.member())],
         "member withdraw": ["alice", str(world.invitation())],
+        "sftp user add": ["alice", "--name", "alice-by-hand"],
+        "sftp user change": ["alice", world.sftp_login(), "--files", "3"],
+        "sftp user password": ["alice", world.sftp_login()],
+        "sftp user no-password": ["alice", world.sftp_login(key=True)],
+        "sftp user disable": ["alice", world.sftp_login()],
+        "sftp user enable": ["alice", world.sftp_login()],
+        "sftp user remove": ["alice", world.sftp_login()],
+        "sftp user add-key": ["alice", world.sftp_login(), str(public)],
+        "sftp user remove-key": ["alice", world.sftp_login(key=True), SSH_FINGERPRINT],
+        "sftp session end": [str(world.sftp_session())],
         "credential set": ["alice", "MY_KEY"],
         "credential reveal": ["alice", "DB_PASS", "--reason", "the rules ask"],
         "credential delete": ["alice", "DB_PORT"],

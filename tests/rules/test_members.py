@@ -40,6 +40,7 @@ BODIES: Final[dict[str, dict[str, object]]] = {
     "users.create": {"username": "new"}, "tenants.create": {"name": "new"}, "members.add": {"email": "e@example.org"},
     "credentials.put": {"keyName": "NEW_KEY", "keyValue": "x"}, "credentials.change": {"keyValue": "x"},
     "credentials.reveal": {"reason": "curiosity, only"}, "members.change": {"role": "viewer"},
+    "sftp-users.add-key": {"key": "x"}, "sftp-users.change": {"active": False},
     "dashboards.create": {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"},
     "dashboards.override": {"template": "generic", "reason": "because I can"}, "workspaces.resolve": {"choice": "ours"},
     "tenants.move": {"tier": "viewer"}, "templates.import": {"dashboard": {}}, "templates.choose": {"name": "x"},
@@ -103,6 +104,9 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
         made.of_charlie[role] = made.join(charlie, role)
     services.previews.request(SYSTEM, dashboard)
     services.previews.send(SYSTEM, dashboard)
+    sftp = services.sftp.add(SYSTEM, alice).user
+    begun = services.sftp_sessions.begin(sftp, origin="", client="", method="password", server="rules")
+    begun.record.close()
     made.ids = {
         "slug": "alice", "tenant": "alice", "id": str(alice), "dashboard_id": str(dashboard), "panel_id": "p",
         "dashboard": str(dashboard), "kind": "QOR", "key": "DB_PASS", "form": "gif", "code": "forbidden",
@@ -113,11 +117,13 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
         "member_id": str(made.of_alice[Role.OWNER].person), "session_id": str(made.of_alice[Role.OWNER].session),
         "invitation_id": str(services.invitations.create(SYSTEM, alice, role=Role.VIEWER)[0].id),
         "prefix": services.tokens.create(SYSTEM, name="a", role=Role.VIEWER, tenant=alice)[0].prefix,
+        "sftp_user_id": str(sftp.id), "sftp_session_id": str(begun.id), "fingerprint": "SHA256:x",
         "action_id": str(services.history.search(SYSTEM, tenant=alice, limit=1).items[0].id),
         "flash_id": str(services.flash.create(SYSTEM, "info", "for us alone", audience=f"tenant:{alice}").id),
     }  # fmt: skip
     for page, path in (("preview_id", "preview"), ("delivery_id", "delivery"), ("member_id", "member"),
-                       ("invitation_id", "invitation"), ("prefix", "token"), ("flash_id", "flash")):
+                       ("invitation_id", "invitation"), ("sftp_user_id", "sftp_user"),
+                       ("sftp_session_id", "sftp_session"), ("prefix", "token"), ("flash_id", "flash")):
         made.ids[path] = made.ids[page]
     yield made
     services.close()
@@ -147,7 +153,8 @@ def _kept(world: World) -> object:
         alice.state, alice.deleting, services.members.of_tenant(alice.serial) and [
             (one.id, one.role, one.active) for one in services.members.of_tenant(alice.serial)],
         [(one.key_name, one.version) for one in services.credentials.list(SYSTEM, alice.serial)],
-        [one.id for one in services.invitations.list(SYSTEM, alice.serial)],
+        [one.id for one in services.invitations.list(SYSTEM, alice.serial)], services.sftp.list(SYSTEM, alice.serial),
+        [(one.id, one.end_asked_by) for one in services.sftp_sessions.list(SYSTEM, tenant=alice.serial).items],
         [(one.prefix, one.revoked_at) for one in services.tokens.list(SYSTEM, tenant=alice.serial)],
         services.notifications.counts(SYSTEM, tenant=alice.serial), services.dashboards.why(SYSTEM, world.dashboard),
         [one.name for one in services.tenants.list(SYSTEM).items], [one.name for one in services.accounts.list(SYSTEM)],
@@ -229,6 +236,11 @@ def _new_member(world: World) -> dict[str, object]:
     return {"member_id": world.join(world.services.tenants.get(SYSTEM, "alice").serial, Role.VIEWER).person}
 
 
+def _new_sftp_user(world: World) -> dict[str, object]:
+    alice = world.services.tenants.get(SYSTEM, "alice").serial
+    return {"sftp_user_id": world.services.sftp.add(SYSTEM, alice, name=f"alice-{uuid4().hex[:6]}").user.id}
+
+
 def _new_invitation(world: World) -> dict[str, object]:
     alice = world.services.tenants.get(SYSTEM, "alice").serial
     return {"invitation_id": world.services.invitations.create(SYSTEM, alice, role=Role.VIEWER)[0].id}
@@ -241,7 +253,9 @@ NEEDED: Final[dict[str, Role]] = {
     "credentials.reveal": Role.ADMIN, "keys.rotate": Role.ADMIN, "keys.create": Role.ADMIN, "keys.revoke": Role.ADMIN,
     "tenant.retry": Role.ADMIN, "members.invite": Role.ADMIN, "members.set_role": Role.ADMIN,
     "members.suspend": Role.ADMIN, "members.resume": Role.ADMIN, "members.remove": Role.ADMIN,
-    "members.withdraw": Role.ADMIN, "tenant.delete": Role.OWNER,
+    "members.withdraw": Role.ADMIN, "sftp.add": Role.ADMIN, "sftp.password": Role.ADMIN, "sftp.disable": Role.ADMIN,
+    "sftp.enable": Role.ADMIN, "sftp.remove": Role.ADMIN, "sftp.add_key": Role.ADMIN, "sftp.remove_key": Role.ADMIN,
+    "sftp.end": Role.ADMIN, "tenant.delete": Role.OWNER,
     "members.password": Role.OWNER,  # The owner's own: nobody takes another member's.
     "workspaces.apply": Role.ADMIN, "workspaces.password": Role.ADMIN, "workspaces.resolve": Role.ADMIN,
 }  # fmt: skip
@@ -256,7 +270,7 @@ OWN_DEEDS: Final = {
 
 def test_each_deed_in_the_own_tenant_needs_the_role_that_is_written_down(world: World) -> None:
     fresh = {"members.set_role": _new_member, "members.suspend": _new_member, "members.resume": _new_member,
-             "members.remove": _new_member, "members.withdraw": _new_invitation,
+             "members.remove": _new_member, "sftp.remove": _new_sftp_user, "members.withdraw": _new_invitation,
              "credentials.delete": lambda _world: {"key": "DB_PORT"}}  # fmt: skip
     deeds = {rule.endpoint: rule for rule, method in _pages(world) if method == "POST"
              and is_for_members(rule.endpoint, rule.rule)}
