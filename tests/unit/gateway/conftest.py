@@ -64,6 +64,16 @@ class Rig:
 
         return asyncio.run(run())
 
+    def send_body(self, method: str, path: str, address: dict[str, str], body: bytes,
+                  headers: dict[str, str]) -> httpx2.Response:
+        """Send a request whose body is no form."""
+        async def run() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app=self.application, raise_app_exceptions=True)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+                return await client.request(method, path, params=address, headers=headers, content=body)
+
+        return asyncio.run(run())
+
     def values(self, subject: str, text: str, **more: Any) -> list[list[Any]]:
         """Return the rows of a query's first series."""
         answer = self.ask(subject, text, **more).json()
