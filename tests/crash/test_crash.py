@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SAMPLE = {
     "kernel.migrate.before-commit", "dashboards.publish.before-commit", "stores.remove.before-drop-login",
+    "intake.move.renamed",
 }
 LONGEST_S = 150
 

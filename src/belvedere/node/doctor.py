@@ -31,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _browser, _port)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _files, _browser, _port)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -128,6 +128,30 @@ def _measured(settings: Settings) -> Iterator[Finding]:
     for name in missing:
         yield Finding("measured values", "needs you", f"the database {name} is gone",
                       "restore it from a backup; provisioning makes an empty one")
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    """Say whether tenants' folders can be used, and which belong to no tenant; nothing where no server answers."""
+    import psycopg
+
+    from belvedere.intake.notices.store import strangers
+    from belvedere.kernel.control import control_url
+
+    root = settings.path(settings.data_root)
+    if not settings.intake:
+        yield Finding("files in", "ready", "switched off")
+        return
+    if root.exists() and not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding("files in", "needs you", f"{root} cannot be used by {_user()}", "chown it, or set "
+                      "BELVEDERE_DATA_ROOT to another folder")
+        return
+    try:
+        found = strangers(control_url(settings))
+    except (BelvedereError, psycopg.Error):
+        return
+    yield Finding("files in", "ready", str(root))
+    for path, error in found:
+        yield Finding("files in", "partial", f"{root / path}: {error}", f"belvedere tenant create {path}")
 
 
 def _influxdb(settings: Settings) -> Iterator[Finding]:

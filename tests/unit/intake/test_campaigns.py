@@ -7,7 +7,10 @@ import pytest
 
 from belvedere.intake.model import Happening, Via
 from belvedere.kernel.actor import SYSTEM, Actor, Role
+from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, NotFound, Rejected
+from belvedere.kernel.settings import Settings
+from belvedere.node import doctor
 from intake_world import World, meter
 
 
@@ -158,3 +161,13 @@ def test_a_tenant_that_goes_takes_its_folder_along_unless_its_data_are_kept(worl
     assert (outside / "x").exists()
     assert world.files.uploads.list(SYSTEM).items == []
     assert ("previews.remove-tenant", str(world.serial)) in world.jobs()
+
+
+def test_doctor_names_a_folder_of_no_tenant(world: World, database: Database) -> None:
+    (world.root / "stranger").mkdir()
+    world.files.intake.look_all("")
+    settings = Settings(home=str(world.root.parent), database_url=database.url)
+    said = [(one.state, one.found) for one in doctor._files(settings)]
+    assert said[0] == ("ready", str(world.root))
+    assert said[1][0] == "partial"
+    assert "stranger" in said[1][1]

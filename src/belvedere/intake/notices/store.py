@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import psycopg
+
 from belvedere.intake.model import Notice, Trouble
 from belvedere.kernel.db import Connection, rows
 from belvedere.kernel.ids import new_id
+from belvedere.kernel.secret import Secret
 
 
 def note(connection: Connection, notices: Sequence[tuple[str, Notice]], now: datetime) -> list[dict[str, Any]]:
@@ -120,3 +123,12 @@ def troubles(connection: Connection, serial: int | None) -> list[Trouble]:
         "OR tenant_id = %(serial)s ORDER BY tenant_id NULLS FIRST, path LIMIT 1000", {"serial": serial},
     )
     return [Trouble(**row) for row in found]
+
+
+def strangers(control: Secret) -> list[tuple[str, str]]:
+    """Return the folders that belong to no tenant, with what is said of each; in a session of its own."""
+    with psycopg.connect(control.reveal(), connect_timeout=2) as connection:
+        found = connection.execute(
+            "SELECT path, error FROM intake_trouble WHERE tenant_id IS NULL ORDER BY path LIMIT 20"
+        )
+        return [(str(path), str(error)) for path, error in found]
