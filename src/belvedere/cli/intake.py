@@ -1,10 +1,11 @@
-"""`belvedere intake`: watch tenants' folders.
+"""`belvedere intake`: watch tenants' folders, and check what a file would give.
 
 What is not here: what is done with files (`intake/`), and people's verbs about uploads.
 """
 
 import click
 
+from belvedere.cli.check import check
 from belvedere.cli.installation import intake as serve
 
 
@@ -17,3 +18,4 @@ def intake(context: click.Context) -> None:
 
 
 intake.add_command(serve, "run")
+intake.add_command(check)

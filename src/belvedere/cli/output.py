@@ -23,9 +23,9 @@ _TONES: Final = {"good": "green", "working": "cyan", "warn": "yellow", "bad": "r
 _SIGNS: Final = {"good": "+", "working": "~", "warn": "!", "bad": "x", "neutral": "-"}
 _STATES: Final = {
     "ready": "good", "done": "good", "sent": "good", "captured": "good", "succeeded": "good", "running": "good",
-    "stable": "good", "ok": "good", "active": "good", "loaded": "good",
+    "stable": "good", "ok": "good", "active": "good", "loaded": "good", "parsed": "good",
     "working": "working", "doing": "working", "loading": "working", "new": "working", "starting": "working",
-    "stopping": "working", "todo": "working",
+    "stopping": "working", "todo": "working", "received": "working", "reading": "working", "stored": "working",
     "partial": "warn", "waiting": "warn", "planned": "warn", "refused": "warn", "unknown": "warn", "restarting": "warn",
     "empty": "warn", "drifted": "warn",
     "needs you": "bad", "failed": "bad", "stuck": "bad", "error": "bad", "deleting": "bad", "revoked": "bad",
