@@ -11,7 +11,7 @@ from pathlib import Path
 
 ORDER = (
     "start", "provision", "watch", "hook", "preview", "gateway", "grafana", "grafana_chaos", "series", "intake",
-    "night", "sftp",
+    "night", "sftp", "influx",
 )
 
 
