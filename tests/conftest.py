@@ -94,6 +94,8 @@ class Cluster:
             connection.execute("CREATE DATABASE control_template OWNER belvedere")
         template = Database(Secret(self.url("control_template")), size=2)
         migrate(template)
+        # A new connection costs the server a third of what a copy does.
+        self._standing = psycopg.connect(self.superuser, autocommit=True)
 
     def _wait(self) -> None:
         while True:
@@ -111,18 +113,25 @@ class Cluster:
         return f"postgresql://{user}:{user}@127.0.0.1:{self.port}/{name}"
 
     @contextmanager
-    def control(self) -> Iterator[Database]:
-        """Give a control database, copied from the migrated template, and remove it."""
+    def copied(self) -> Iterator[str]:
+        """Give the name of a control database that is copied from the migrated template, and remove it."""
         name = f"control_{uuid4().hex[:12]}"
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")  # type: ignore[arg-type]
-        made = Database(Secret(self.url(name)), size=8).open()
-        yield made
-        made.close()
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+        self._standing.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")  # type: ignore[arg-type]
+        try:
+            yield name
+        finally:
+            self._standing.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+    @contextmanager
+    def control(self) -> Iterator[Database]:
+        """Give such a control database, opened."""
+        with self.copied() as name:
+            made = Database(Secret(self.url(name)), size=8).open()
+            yield made
+            made.close()
 
     def stop(self) -> None:
+        self._standing.close()
         # Nothing of it is kept, so it need not be left clean.
         end(self.process, by=signal.SIGQUIT, patience_s=20)
 
