@@ -6,7 +6,10 @@ LOCKS := requirements/build.txt deploy/bootstrap.sh
 # A developer's environment holds all that running needs; so `make up` takes it when it is there.
 READY := $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.portal) .venv/.package src/belvedere/web/static/manifest.json
 DEV := .venv/.dev .venv/.package src/belvedere/web/static/manifest.json
-WORKERS ?= 2
+# More workers than processors: half of a test's time it waits, for a server, a browser or a program that it started.
+WORKERS ?= 4
+# Tests start hundreds of programs, and each would compile all of Belvedere anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help up test test-crash test-contract bench lint docs lock reset clean
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from source import modules
+from source import modules, walk
 
 from belvedere.web.problem_texts import PROBLEMS, SUBJECTS
 
@@ -12,7 +12,7 @@ ROOM_FOR_A_SENTENCE = 240
 
 def kinds() -> dict[str, ast.ClassDef]:
     """Return the classes of errors, by name: `BelvedereError` and what descends from it."""
-    classes = [node for tree in modules().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in modules().values() for node in walk(tree) if isinstance(node, ast.ClassDef)]
     found: dict[str, ast.ClassDef] = {}
     more = True
     while more:
@@ -37,7 +37,7 @@ def of_classes() -> Iterator[str]:
 def given() -> Iterator[tuple[str, ast.Call, ast.expr]]:
     """Yield what is given as `code=` anywhere, with the call and where it stands."""
     for path, tree in modules().items():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Call):
                 yield from ((f"{path}:{node.lineno}", node, one.value) for one in node.keywords if one.arg == "code")
 
@@ -77,7 +77,7 @@ def test_an_error_gets_its_code_by_keyword():
     wrong = [
         f"{path}:{node.lineno}"
         for path, tree in modules().items()
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
         if len(node.args) > 1
     ]

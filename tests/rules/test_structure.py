@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from source import PACKAGE, ROOT, excused, functions, imported, modules
+from source import PACKAGE, ROOT, excused, functions, imported, modules, walk
 
 LONGEST_FUNCTION = 60
 USUAL_FUNCTION = 30
@@ -82,16 +82,16 @@ def test_pure_modules_touch_nothing(path):
     # Composing SQL text is pure; connecting is not.
     impure = {name for name in imported(tree) if IMPURE.match(name) and not re.match(r"psycopg(\.sql(\.|$)|$)", name)}
     assert impure == set()
-    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    asked = {node.attr for node in walk(tree) if isinstance(node, ast.Attribute)}
     assert asked & {"now", "utcnow", "today"} == set()
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    called = {node.func.id for node in walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert called & {"open", "print", "input", "eval", "exec"} == set()
 
 
 def texts(tree: ast.AST) -> list[ast.Constant]:
     """Return the string constants that are no docstrings and no parts of f-strings."""
     skipped: set[int] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             # Docstrings, and the texts below a constant that explain it.
@@ -99,7 +99,7 @@ def texts(tree: ast.AST) -> list[ast.Constant]:
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(one) for one in node.values}
     return [
-        node for node in ast.walk(tree)
+        node for node in walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped
     ]
 
@@ -113,7 +113,7 @@ def test_sql_stands_only_in_its_files():
 def test_no_statement_is_put_together_from_values():
     found = []
     for path, tree in modules().items():
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.JoinedStr):
                 text = "".join(str(one.value) if isinstance(one, ast.Constant) else "x" for one in node.values)
                 if SQL.match(text):
@@ -137,7 +137,7 @@ def failpoints() -> list[tuple[str, str]]:
     calls = [
         (node.args[0] if node.args else None, f"{path}:{node.lineno}")
         for path, tree in modules().items()
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failpoint"
     ]
     return [(str(name.value) if isinstance(name, ast.Constant) else "", where) for name, where in calls]

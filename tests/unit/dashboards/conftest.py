@@ -171,7 +171,7 @@ def tenant_store(cluster, tenants: Tenants, actor: Actor) -> Iterator[TenantStor
     with psycopg.connect(cluster.superuser, autocommit=True) as connection:
         for role in (writer, reader):
             connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")  # type: ignore[arg-type]
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")  # type: ignore[arg-type]
         connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {writer}, {reader}")  # type: ignore[arg-type]
     superuser = cluster.superuser.replace("/postgres", f"/{name}").replace("//" + name, "//postgres")
     with psycopg.connect(cluster.url(name, "postgres"), autocommit=True) as connection:

@@ -22,7 +22,8 @@ def test_a_token_stands_for_its_role_and_tenant(tokens: Tokens) -> None:
     actor = tokens.actor(secret, "198.51.100.7", request_id="r-1")
     assert actor == Actor("token:ci", Role.OPERATOR, 7, door="api", origin="198.51.100.7", request_id="r-1")
     assert made.tenant == 7
-    for wrong in ("", secret.reveal()[:-1] + "x", secret.reveal().upper(), "bvd_x_y", "ü"):
+    almost = secret.reveal()[:-1] + ("x" if secret.reveal()[-1] != "x" else "y")
+    for wrong in ("", almost, secret.reveal().upper(), "bvd_x_y", "ü"):
         assert tokens.actor(Secret(wrong)) is None
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from belvedere.jobs import rescue, runner
+from belvedere.jobs import ownership, rescue, runner
 from belvedere.jobs.model import Job
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Later, Stuck
@@ -37,7 +37,7 @@ def until_released(key: str) -> None:
 
 
 def hold_interpreter(key: str) -> None:
-    """A C call that does not let the interpreter go: no other thread of this process runs meanwhile."""
+    """A C call that does not let the interpreter go: no other thread of this process runs for `key` seconds."""
     note("begin", key)
     ctypes.PyDLL(None).sleep(int(key))
     note("end", key)
@@ -79,7 +79,12 @@ JOBS = [
 ]
 
 if __name__ == "__main__":
-    rescue.MOST_RESCUES = 3  # type: ignore[misc]  # five deaths take a test half a minute
+    rescue.MOST_RESCUES = 3  # type: ignore[misc]  # five deaths take a test long
+    runner._LOOK_S = 0.2  # type: ignore[misc]  # a dead runner is found in 0.6 s then, and not in 3
+    if NAME.startswith("patient"):
+        # A machine with much to do takes longer to open a session than a rescuer waits between its looks.
+        rescue.LOOKS = 150  # type: ignore[misc]
+        ownership.UNSURE_S = 30.0  # type: ignore[misc]
     if NAME == "woken":
         runner._POLL_S = 60.0  # type: ignore[misc]  # it starts jobs because it is told, not because it looks
     stop = threading.Event()

@@ -23,7 +23,9 @@ def ended(part: Part) -> None:
 
 def part_of(home: Path, *, database: str) -> Part:
     (home / "logs").mkdir()
-    environment = {**os.environ, "BELVEDERE_HOME": str(home), "BELVEDERE_DATABASE_URL": database}
+    environment = {
+        **os.environ, "BELVEDERE_HOME": str(home), "BELVEDERE_DATABASE_URL": database, "BELVEDERE_POOL_TIMEOUT_S": "1",
+    }
     return Part("sample", ("sample", "load"), home=home, environment=environment, once=True)
 
 

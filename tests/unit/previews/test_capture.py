@@ -153,7 +153,8 @@ def test_a_page_that_is_never_ready_fails_with_its_reason_and_a_still(place, sit
 
     site.pages["/never"] = never
     site.pages["/d"] = page(body, attributes)
-    camera = Chromium(place=place, shape=Shape(640, 360, frames=3, delay_ms=50, timeout_s=3.0))
+    # All of it passes. Half of that was too little for a browser to start and be looked at beside much other work.
+    camera = Chromium(place=place, shape=Shape(640, 360, frames=3, delay_ms=50, timeout_s=6.0))
     with pytest.raises(CaptureFailed) as failed:
         camera.film(f"{site.url}/d", desk)
     held.set()

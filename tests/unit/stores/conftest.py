@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -22,7 +21,6 @@ from belvedere.credentials.vault import Vault
 from belvedere.jobs.queue import JobQueue
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.db import Database
-from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
 from belvedere.stores.lockdown.postgres import prepare_server
@@ -160,18 +158,13 @@ def build_world(cluster: Any, database: Database, home: Path) -> World:
 @contextmanager
 def installation(cluster: Any, home: Path) -> Iterator[World]:
     """An installation with a control database on that server, closed as init closes it."""
-    name = f"control_{uuid4().hex[:12]}"
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE control_template OWNER belvedere STRATEGY file_copy")
-        prepare_server(connection, provisioning_role="belvedere")
-    database = Database(Secret(cluster.url(name)), size=8).open()
-    made = build_world(cluster, database, home)
-    yield made
-    made.stores.close()
-    made.clean()
-    database.close()
-    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with cluster.control() as database:
+        with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+            prepare_server(connection, provisioning_role="belvedere")
+        made = build_world(cluster, database, home)
+        yield made
+        made.stores.close()
+        made.clean()
 
 
 @pytest.fixture

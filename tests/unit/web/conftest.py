@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from belvedere.app import Services, build
@@ -21,23 +20,6 @@ from belvedere.web.context import SESSION_COOKIE
 ADMIN = Actor(name="dana", role=Role.ADMIN, door="portal")
 
 
-class Compiled(BytecodeCache):
-    """Templates as the first test compiled them."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if kept := self.kept.get((bucket.key, bucket.checksum)):
-            bucket.bytecode_from_string(kept)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
-
-
-COMPILED = Compiled()
-
-
 @pytest.fixture
 def services(database: Database, tmp_path: Path) -> Iterator[Services]:
     made = build(Settings(home=str(tmp_path), database_url=database.url, pool_size=6, max_body_bytes=1_000_000))
@@ -47,9 +29,7 @@ def services(database: Database, tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def app(services: Services) -> Flask:
-    made = create_app(services)
-    made.jinja_env.bytecode_cache = COMPILED
-    return made
+    return create_app(services)
 
 
 @dataclass
