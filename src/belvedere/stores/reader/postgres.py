@@ -32,6 +32,7 @@ from belvedere.kernel.db import Connection
 from belvedere.kernel.errors import Later, TooMany
 from belvedere.kernel.secret import Secret
 from belvedere.stores.model import Server
+from belvedere.stores.reader.guards import Guards
 from belvedere.stores.wire import connect
 
 _IDLE_S: Final = 60.0
@@ -77,6 +78,7 @@ class Readers:
         self._doors: dict[UUID, tuple[float, Door]] = {}
         self._turns: dict[UUID, threading.BoundedSemaphore] = {}
         self._lock = threading.Lock()
+        self._guards = Guards()
 
     @contextmanager
     def session(
@@ -97,17 +99,14 @@ class Readers:
             raise TooMany(message, retry_in_s=2.0)
         try:
             place = self._door(store, door)
-            connection = self._take(store, place)
+            connection = self._begun(store, place, longest_s)
             ended = threading.Event()
-            guard = threading.Timer(longest_s + _GRACE_S, _end, [connection, place, ended])
-            guard.daemon = True
-            guard.start()
+            guard = self._guards.set(longest_s + _GRACE_S, lambda: _end(connection, place, ended))
             try:
                 with _translated(place, ended):
-                    _begin(connection, longest_s)
                     yield connection
             finally:
-                guard.cancel()
+                self._guards.drop(guard)
                 self._give_back(store, place, connection)
         finally:
             turn.release()
@@ -122,7 +121,8 @@ class Readers:
             one.connection.close()
 
     def close(self) -> None:
-        """Close every idle session."""
+        """Close every idle session, and end the watch over those at work."""
+        self._guards.close()
         for store in list(self._idle):
             self.forget(store)
 
@@ -141,7 +141,11 @@ class Readers:
             self._doors[store] = (monotonic_s(), place)
         return place
 
-    def _take(self, store: UUID, door: Door) -> Connection:
+    def _begun(self, store: UUID, door: Door, longest_s: float) -> Connection:
+        """Return a session with its transaction begun: one that was idle and lives, or a new one.
+
+        That an idle one is dead shows when it begins, so nobody needs to ask it first.
+        """
         self._sweep()
         while True:
             with self._lock:
@@ -149,12 +153,23 @@ class Readers:
                 one = queue.pop() if queue else None
             if one is None:
                 break
-            if one.door == door and _is_alive(one.connection):
-                return one.connection
+            if one.door == door:
+                with suppress(psycopg.OperationalError):
+                    _begin(one.connection, longest_s)
+                    return one.connection
             one.connection.close()
-        options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"statement_timeout={self._timeout_s}s"))
         with _translated(door, threading.Event()):
-            connection = connect(door.server, door.database, role=door.role, password=door.password, options=options)
+            connection = self._new(door)
+            try:
+                _begin(connection, longest_s)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _new(self, door: Door) -> Connection:
+        options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"statement_timeout={self._timeout_s}s"))
+        connection = connect(door.server, door.database, role=door.role, password=door.password, options=options)
         connection.prepare_threshold = None
         return connection
 
@@ -211,14 +226,6 @@ def _end(connection: Connection, door: Door, ended: threading.Event) -> None:
         provisioning.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND usename = %s", [pid, door.role]
         )
-
-
-def _is_alive(connection: Connection) -> bool:
-    try:
-        connection.execute("SELECT 1")
-    except psycopg.Error:
-        return False
-    return True
 
 
 @contextmanager
