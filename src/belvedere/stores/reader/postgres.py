@@ -49,6 +49,8 @@ _SETTINGS: Final = (
     "extra_float_digits=1", "row_security=on", "client_min_messages=error", "client_connection_check_interval=1s",
 )
 
+Along = Callable[[Connection], object]
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -82,11 +84,12 @@ class Readers:
 
     @contextmanager
     def session(
-        self, store: UUID, door: Callable[[], Door], *, within_s: float | None = None
+        self, store: UUID, door: Callable[[], Door], *, within_s: float | None = None, along: Along | None = None
     ) -> Iterator[Connection]:
         """Give a connection of the store's reader inside a read-only transaction, rolled back at the end.
 
-        `within_s` makes the longest statement shorter, and the time after which the session is ended with it.
+        `within_s` makes the longest statement shorter, and the time after which the session is ended with it. `along`
+        sends statements in the round trip that begins the transaction; it may be called twice.
 
         Raises:
             TooMany: all of the store's sessions are busy.
@@ -99,7 +102,7 @@ class Readers:
             raise TooMany(message, retry_in_s=2.0)
         try:
             place = self._door(store, door)
-            connection = self._begun(store, place, longest_s)
+            connection = self._begun(store, place, longest_s, along)
             ended = threading.Event()
             guard = self._guards.set(longest_s + _GRACE_S, lambda: _end(connection, place, ended))
             try:
@@ -141,7 +144,7 @@ class Readers:
             self._doors[store] = (monotonic_s(), place)
         return place
 
-    def _begun(self, store: UUID, door: Door, longest_s: float) -> Connection:
+    def _begun(self, store: UUID, door: Door, longest_s: float, along: Along | None) -> Connection:
         """Return a session with its transaction begun: one that was idle and lives, or a new one.
 
         That an idle one is dead shows when it begins, so nobody needs to ask it first.
@@ -153,19 +156,28 @@ class Readers:
                 one = queue.pop() if queue else None
             if one is None:
                 break
-            if one.door == door:
-                with suppress(psycopg.OperationalError):
-                    _begin(one.connection, longest_s)
-                    return one.connection
-            one.connection.close()
+            if one.door != door or not self._begins(store, one, longest_s, along):
+                one.connection.close()
+                continue
+            return one.connection
         with _translated(door, threading.Event()):
-            connection = self._new(door)
-            try:
-                _begin(connection, longest_s)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
+            fresh = _Idle(self._new(door), monotonic_s(), door)
+            if not self._begins(store, fresh, longest_s, along):
+                fresh.connection.close()
+                message = "the new session broke"
+                raise psycopg.OperationalError(message)
+        return fresh.connection
+
+    def _begins(self, store: UUID, one: _Idle, longest_s: float, along: Along | None) -> bool:
+        """Begin a session's transaction; tell whether it lives. What `along` got wrong is raised."""
+        try:
+            _begin(one.connection, longest_s, along)
+        except psycopg.Error:
+            if one.connection.broken:
+                return False
+            self._give_back(store, one.door, one.connection)
+            raise
+        return True
 
     def _new(self, door: Door) -> Connection:
         options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"statement_timeout={self._timeout_s}s"))
@@ -200,7 +212,7 @@ class Readers:
             one.connection.close()
 
 
-def _begin(connection: Connection, timeout_s: float) -> None:
+def _begin(connection: Connection, timeout_s: float, along: Along | None) -> None:
     """Begin the transaction and say everything again: DISCARD ALL goes back to the session's start, this is surer."""
     connection.autocommit = False
     connection.read_only = True
@@ -211,6 +223,8 @@ def _begin(connection: Connection, timeout_s: float) -> None:
             "set_config('idle_in_transaction_session_timeout', '30s', true), set_config('row_security', 'on', true)",
             [f"{round(timeout_s * 1000)}ms"],
         )
+        if along is not None:
+            along(connection)
 
 
 def _end(connection: Connection, door: Door, ended: threading.Event) -> None:
