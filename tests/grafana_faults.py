@@ -70,6 +70,7 @@ ALLOWED: list[tuple[str, str, set[str]]] = [
     ("DELETE", "/api/teams/{}/members/{}", set()),
     ("POST", "/api/dashboards/db", {"dashboard", "folderUid", "message", "overwrite"}),
     ("GET", "/api/dashboards/uid/{}", set()),
+    ("GET", "/api/dashboards/uid/{}/versions", set()),
     ("DELETE", "/api/dashboards/uid/{}", set()),
     ("GET", "/api/dashboards/uid/{}/public-dashboards", set()),
     ("POST", "/api/dashboards/uid/{}/public-dashboards", {

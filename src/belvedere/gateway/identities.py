@@ -37,9 +37,8 @@ class LinkedIdentities:
 
     def of_subject(self, subject: str) -> tuple[Sight, ...]:
         """Return the stores that a subject may see now; of tenants switched off or being deleted there are none."""
-        # One statement needs no BEGIN and COMMIT around it, which every query of every panel would wait for.
-        with self._database.pooled_session() as connection:
-            found = store.of_subject(connection, subject)
+        # Every query of every panel waits for this.
+        found = self._database.glance(lambda connection: store.of_subject(connection, subject))
         return tuple(
             Sight(row["tenant_id"], row["member"], row["login"], row["store"], row["kind"], row["database"])
             for row in found

@@ -34,19 +34,28 @@ Row = tuple[str, str | None]
 """A row as JSON, and the series it belongs to."""
 
 
-def describe(session: Session, text: str) -> list[Column]:
-    """Find out the columns of a statement's answer without asking for a row.
+class Description:
+    """Finds out the columns of a statement's answer without asking for a row."""
 
-    Names are looked up in `public` after `pg_catalog`, as a data source of Grafana would.
+    def __init__(self, text: str) -> None:
+        """Take the statement."""
+        self._text = text
+        self._asked: psycopg.Cursor[Any] | None = None
 
-    Raises:
-        psycopg.Error: PostgreSQL does not take it.
-    """
-    # A pipeline goes by the extended protocol, where one text holds one statement and no more.
-    with session.pipeline():
+    def ask(self, session: Session) -> None:
+        """Send the question into an open pipeline.
+
+        That goes by the extended protocol, where one text holds one statement and no more.
+        Names are looked up in `public` after `pg_catalog`, as a data source of Grafana would.
+        """
         session.execute("SELECT pg_catalog.set_config('search_path', 'public', true)")
-        cursor = session.execute(sql.SQL("SELECT * FROM ({}\n) AS answer LIMIT 0").format(_own(text)))
-    return [Column(one.name, one.type_code) for one in cursor.description or ()]
+        self._asked = session.execute(sql.SQL("SELECT * FROM ({}\n) AS answer LIMIT 0").format(_own(self._text)))
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns, once the pipeline has ended without an error."""
+        described = self._asked.description if self._asked is not None else None
+        return [Column(one.name, one.type_code) for one in described or ()]
 
 
 def rows(session: Session, text: str, columns: Sequence[Column], shape: Shape) -> Iterator[list[Row]]:

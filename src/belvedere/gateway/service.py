@@ -189,8 +189,9 @@ class Gateway:
         """Yield an answer. What goes wrong before the first row is the whole answer, after it the end of it."""
         begun = False
         try:
-            with self._stores.reader(caller.store) as session:
-                columns = postgres.describe(session, statement)
+            described = postgres.Description(statement)
+            with self._stores.reader(caller.store, along=described.ask) as session:
+                columns = described.columns
                 laid = shape.shape_of(columns, table=table)
                 found = postgres.rows(session, statement, columns, laid)
                 begin = monotonic_s()

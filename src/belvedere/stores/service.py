@@ -39,7 +39,7 @@ from belvedere.stores.model import (
 from belvedere.stores.plan import Deed, Desired, DesiredDatabase, DesiredLogin, Do, Observed, foreign, plan, removal
 from belvedere.stores.points import PointStore
 from belvedere.stores.postgres import Passwords, Provisioner, foreign_database, open_facts
-from belvedere.stores.reader.postgres import Door, Readers
+from belvedere.stores.reader.postgres import Along, Door, Readers
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 
@@ -182,19 +182,21 @@ class Stores:
         with self._database.transaction() as connection:
             return [self._store(row) for row in store.of_tenant(connection, serial)]
 
-    def reader(self, store_id: UUID, *, within_s: float | None = None) -> AbstractContextManager[Connection]:
+    def reader(
+        self, store_id: UUID, *, within_s: float | None = None, along: Along | None = None
+    ) -> AbstractContextManager[Connection]:
         """Open a read-only transaction as the tenant's reader: the only way to a tenant's objects.
 
         The block gets a connection whose search path is `pg_catalog` and whose statements are limited in time; it
         is rolled back always. Bound what you fetch: a tenant decides how much there is. `within_s` is for callers that
-        cannot wait as long as a panel may.
+        cannot wait as long as a panel may; `along` sends statements in the round trip that opens the transaction.
 
         Raises:
             NotFound: there is no such store, or it is not ready.
             TooMany: its sessions are all busy.
             Later: its server is away.
         """
-        return self._readers.session(store_id, lambda: self._door(store_id), within_s=within_s)
+        return self._readers.session(store_id, lambda: self._door(store_id), within_s=within_s, along=along)
 
     def reader_login(self, store_id: UUID) -> tuple[str, Secret]:
         """Return the reader's role and password to the workspaces room, for an outside Grafana's data source."""

@@ -32,6 +32,7 @@ from belvedere.kernel.db import Connection
 from belvedere.kernel.errors import Later, TooMany
 from belvedere.kernel.secret import Secret
 from belvedere.stores.model import Server
+from belvedere.stores.reader.guards import Guards
 from belvedere.stores.wire import connect
 
 _IDLE_S: Final = 60.0
@@ -47,6 +48,8 @@ _SETTINGS: Final = (
     "DateStyle=ISO", "IntervalStyle=iso_8601", "standard_conforming_strings=on", "bytea_output=hex",
     "extra_float_digits=1", "row_security=on", "client_min_messages=error", "client_connection_check_interval=1s",
 )
+
+Along = Callable[[Connection], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,16 @@ class Readers:
         self._doors: dict[UUID, tuple[float, Door]] = {}
         self._turns: dict[UUID, threading.BoundedSemaphore] = {}
         self._lock = threading.Lock()
+        self._guards = Guards()
 
     @contextmanager
     def session(
-        self, store: UUID, door: Callable[[], Door], *, within_s: float | None = None
+        self, store: UUID, door: Callable[[], Door], *, within_s: float | None = None, along: Along | None = None
     ) -> Iterator[Connection]:
         """Give a connection of the store's reader inside a read-only transaction, rolled back at the end.
 
-        `within_s` makes the longest statement shorter, and the time after which the session is ended with it.
+        `within_s` makes the longest statement shorter, and the time after which the session is ended with it. `along`
+        sends statements in the round trip that begins the transaction; it may be called twice.
 
         Raises:
             TooMany: all of the store's sessions are busy.
@@ -97,17 +102,14 @@ class Readers:
             raise TooMany(message, retry_in_s=2.0)
         try:
             place = self._door(store, door)
-            connection = self._take(store, place)
+            connection = self._begun(store, place, longest_s, along)
             ended = threading.Event()
-            guard = threading.Timer(longest_s + _GRACE_S, _end, [connection, place, ended])
-            guard.daemon = True
-            guard.start()
+            guard = self._guards.set(longest_s + _GRACE_S, lambda: _end(connection, place, ended))
             try:
                 with _translated(place, ended):
-                    _begin(connection, longest_s)
                     yield connection
             finally:
-                guard.cancel()
+                self._guards.drop(guard)
                 self._give_back(store, place, connection)
         finally:
             turn.release()
@@ -122,7 +124,8 @@ class Readers:
             one.connection.close()
 
     def close(self) -> None:
-        """Close every idle session."""
+        """Close every idle session, and end the watch over those at work."""
+        self._guards.close()
         for store in list(self._idle):
             self.forget(store)
 
@@ -141,7 +144,11 @@ class Readers:
             self._doors[store] = (monotonic_s(), place)
         return place
 
-    def _take(self, store: UUID, door: Door) -> Connection:
+    def _begun(self, store: UUID, door: Door, longest_s: float, along: Along | None) -> Connection:
+        """Return a session with its transaction begun: one that was idle and lives, or a new one.
+
+        That an idle one is dead shows when it begins, so nobody needs to ask it first.
+        """
         self._sweep()
         while True:
             with self._lock:
@@ -149,12 +156,32 @@ class Readers:
                 one = queue.pop() if queue else None
             if one is None:
                 break
-            if one.door == door and _is_alive(one.connection):
-                return one.connection
-            one.connection.close()
-        options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"statement_timeout={self._timeout_s}s"))
+            if one.door != door or not self._begins(store, one, longest_s, along):
+                one.connection.close()
+                continue
+            return one.connection
         with _translated(door, threading.Event()):
-            connection = connect(door.server, door.database, role=door.role, password=door.password, options=options)
+            fresh = _Idle(self._new(door), monotonic_s(), door)
+            if not self._begins(store, fresh, longest_s, along):
+                fresh.connection.close()
+                message = "the new session broke"
+                raise psycopg.OperationalError(message)
+        return fresh.connection
+
+    def _begins(self, store: UUID, one: _Idle, longest_s: float, along: Along | None) -> bool:
+        """Begin a session's transaction; tell whether it lives. What `along` got wrong is raised."""
+        try:
+            _begin(one.connection, longest_s, along)
+        except psycopg.Error:
+            if one.connection.broken:
+                return False
+            self._give_back(store, one.door, one.connection)
+            raise
+        return True
+
+    def _new(self, door: Door) -> Connection:
+        options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, f"statement_timeout={self._timeout_s}s"))
+        connection = connect(door.server, door.database, role=door.role, password=door.password, options=options)
         connection.prepare_threshold = None
         return connection
 
@@ -185,7 +212,7 @@ class Readers:
             one.connection.close()
 
 
-def _begin(connection: Connection, timeout_s: float) -> None:
+def _begin(connection: Connection, timeout_s: float, along: Along | None) -> None:
     """Begin the transaction and say everything again: DISCARD ALL goes back to the session's start, this is surer."""
     connection.autocommit = False
     connection.read_only = True
@@ -196,6 +223,8 @@ def _begin(connection: Connection, timeout_s: float) -> None:
             "set_config('idle_in_transaction_session_timeout', '30s', true), set_config('row_security', 'on', true)",
             [f"{round(timeout_s * 1000)}ms"],
         )
+        if along is not None:
+            along(connection)
 
 
 def _end(connection: Connection, door: Door, ended: threading.Event) -> None:
@@ -211,14 +240,6 @@ def _end(connection: Connection, door: Door, ended: threading.Event) -> None:
         provisioning.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND usename = %s", [pid, door.role]
         )
-
-
-def _is_alive(connection: Connection) -> bool:
-    try:
-        connection.execute("SELECT 1")
-    except psycopg.Error:
-        return False
-    return True
 
 
 @contextmanager

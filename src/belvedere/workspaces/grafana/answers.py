@@ -142,6 +142,13 @@ class Board(Struct, frozen=True):
     meta: BoardMeta = BoardMeta()
 
 
+class BoardVersion(Struct, frozen=True):
+    """One version of a dashboard; the list of them has the newest first, with its document (10 and 11)."""
+
+    version: int
+    data: dict[str, Any]
+
+
 class BoardPut(Struct, frozen=True):
     """`POST /api/dashboards/db`: the uid is compared, since a taken title may be answered with another's."""
 

@@ -12,6 +12,7 @@ from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.answers import (
     AlertRule,
     Board,
+    BoardVersion,
     Folder,
     Found,
     Library,
@@ -39,6 +40,7 @@ from belvedere.workspaces.grafana.shared.observe import see_rights, see_team
 
 _UNREADABLE = 406
 _GONE = 404
+_FORBIDDEN = 403
 _JUST_NOW_S = 2.0
 
 
@@ -119,6 +121,23 @@ def read_board(grafana: Grafana, organisation: int, uid: str) -> SeenBoard | Non
     document = board.dashboard
     version = int(document.get("version") or board.meta.version)
     return SeenBoard(uid, version, board.meta.folder_uid, str(document.get("title", "")), document, digest(document))
+
+
+def read_found(grafana: Grafana, organisation: int, found: Found) -> SeenBoard | None:
+    """Read a dashboard that a search has found, by its newest version where Grafana tells it with the document.
+
+    In a look at a thousand tenants most of Grafana's time goes into its dashboards. 9 keeps no document in the list,
+    and 12 is not known to.
+    """
+    if not (10,) <= grafana.version() < (12,):
+        return read_board(grafana, organisation, found.uid)
+    answer = grafana.ask(requests.newest_version(found.uid), _GONE, _FORBIDDEN, organisation=organisation)
+    versions = [] if answer.status in {_GONE, _FORBIDDEN} else answer.read(list[BoardVersion])
+    if not versions or not versions[0].data:
+        return read_board(grafana, organisation, found.uid)
+    newest = versions[0]
+    title = str(newest.data.get("title", ""))
+    return SeenBoard(found.uid, newest.version, found.folder_uid, title, newest.data, digest(newest.data))
 
 
 def left(records: Records, *, whenever: bool = False) -> tuple[Record, ...]:
@@ -235,8 +254,10 @@ def _boards(
     grafana: Grafana, number: int, uids: set[str], found: Iterable[Found] | None
 ) -> dict[str, SeenBoard]:
     """Read dashboards, all or those that a search has found."""
-    there = uids if found is None else uids & {one.uid for one in found if one.type == "dash-db"}
-    read = {uid: read_board(grafana, number, uid) for uid in sorted(there)}
+    if found is None:
+        read = {uid: read_board(grafana, number, uid) for uid in sorted(uids)}
+    else:
+        read = {one.uid: read_found(grafana, number, one) for one in found if one.type == "dash-db" and one.uid in uids}
     return {uid: board for uid, board in read.items() if board is not None}
 
 

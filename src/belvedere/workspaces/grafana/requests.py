@@ -299,6 +299,11 @@ def board(uid: str) -> Request:
     return _get(f"/api/dashboards/uid/{_named(uid)}", within=True)
 
 
+def newest_version(uid: str) -> Request:
+    """Read the newest version of a dashboard, with its document: half of the work that `board` is to Grafana."""
+    return _get(f"/api/dashboards/uid/{_named(uid)}/versions?limit=1", within=True)
+
+
 def put_board(document: Body, folder_uid: str, message: str) -> Request:
     """Write a dashboard, never over a version that was not read and never over another of the same title."""
     body = {"dashboard": document, "folderUid": folder_uid, "message": message, "overwrite": False}

@@ -180,6 +180,7 @@ class TwinGrafana(PublicContent, httpx2.BaseTransport):
             ("DELETE", f"/api/teams/{one}/members/{one}", "admin", self.remove_team_member),
             ("POST", "/api/dashboards/db", "admin", self.put_board),
             ("GET", f"/api/dashboards/uid/{one}", "member", self.board),
+            ("GET", f"/api/dashboards/uid/{one}/versions", "member", self.board_versions),
             ("DELETE", f"/api/dashboards/uid/{one}", "admin", self.delete_board),
             ("GET", "/api/serviceaccounts/search", "admin", self.services),
             ("POST", "/api/serviceaccounts", "admin", self.create_service),

@@ -253,6 +253,11 @@ class Content:
         meta = {"version": one["dashboard"]["version"], "folderUid": one["folder"], "updatedBy": one["by"]}
         return 200, {"dashboard": one["dashboard"], "meta": meta}
 
+    def board_versions(self, call: TwinCall, uid: str) -> Reply:
+        """List the newest version with its document; the twin keeps no older ones."""
+        one = self._board(call, uid)["dashboard"]
+        return 200, [{"id": one["id"], "uid": uid, "version": one["version"], "data": one}]
+
     def delete_board(self, call: TwinCall, uid: str) -> Reply:
         """Delete one."""
         title = self._board(call, uid)["dashboard"]["title"]
