@@ -23,7 +23,9 @@ options:
   company_name: {description: The tenant's name., type: str, required: true}
   campaign_name: {description: A campaign that is to be there., type: str}
   existing_account:
-    description: Address of an account that is to be a member. The first member of a company is its owner, others are viewers.
+    description:
+      - Address of an account that is to be a member.
+      - The first member of a company is its owner, others are viewers.
     type: str
   tier: {description: Where a new company looks. Empty means the installation's usual one., type: str}
   state: {description: Whether it is to be there., choices: [present, absent], default: present}

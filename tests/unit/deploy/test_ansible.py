@@ -68,7 +68,8 @@ def test_a_company_with_its_campaign_is_made_once_and_goes(portal, module):
 
     account = run(existing_account="bob@example.org")
     assert account["changed"] and not run(existing_account="bob@example.org")["changed"]
-    member, = services.members.list(SYSTEM, services.tenants.serials()[0])
+    serial, = services.tenants.serials()
+    member, = services.members.list(SYSTEM, serial)
     assert member.role == "owner"
 
     gone = {"state": "absent", "campaign_name": None}
@@ -76,7 +77,7 @@ def test_a_company_with_its_campaign_is_made_once_and_goes(portal, module):
         run(**gone, delete_user=False)
     assert run(**gone, check=True)["changed"]
     assert run(**gone)["changed"] and not run(**gone)["changed"]
-    assert services.tenants.find(services.tenants.serials()[0]).deleting
+    assert services.tenants.find(serial).deleting
 
 
 def test_what_belvedere_says_is_what_ansible_says(portal, module):
