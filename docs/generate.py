@@ -8,7 +8,6 @@ A test runs the check, so the reference cannot grow old.
 
 import importlib
 import inspect
-import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from belvedere.api.routes import ROUTES
 from belvedere.cli.main import NOUNS
 from belvedere.jobs.model import Job
 from belvedere.kernel import errors
-from belvedere.kernel.settings import described
+from belvedere.kernel.settings import Settings, described
 from belvedere.reactions import REACTIONS
 from belvedere.web.problem_texts import PROBLEMS
 
@@ -180,7 +179,7 @@ def _route(route: Route) -> list[str]:
     if query:
         facts.append(f"Query: {query}.")
     if route.body is not None:
-        facts.append(f"Body: {_members(route.body)}.")
+        facts.append(f"Body: {'bytes' if route.body is bytes else _members(route.body)}.")
     facts.append(f"Answer {route.status}: {_shape(route.answer)}.")
     if route.refusals:
         facts.append(f"Refusals: {', '.join(map(str, route.refusals))}.")
@@ -225,16 +224,19 @@ class _Anything:
 def shipped_jobs() -> list[Job]:
     """Return the jobs of all rooms, without their services."""
     found: list[Job] = []
-    for room in pkgutil.iter_modules(belvedere.__path__):
-        if not room.ispkg or room.name in {"api", "cli", "web"}:
+    for path in sorted(Path(belvedere.__path__[0]).rglob("jobs.py")):
+        room = path.parent.relative_to(belvedere.__path__[0])
+        if room.parts[0] in {"api", "cli", "web"}:
             continue
-        try:
-            module = importlib.import_module(f"belvedere.{room.name}.jobs")
-        except ModuleNotFoundError:
-            continue
-        make = getattr(module, "jobs", None)
+        make = getattr(importlib.import_module(".".join(("belvedere", *room.parts, "jobs"))), "jobs", None)
         if callable(make):
-            found += make(*[_Anything() for _ in inspect.signature(make).parameters])
+            given = inspect.signature(make).parameters.values()
+            # What is told by keyword is a setting of the room; it stands here as it is unless somebody sets it.
+            named = {
+                one.name: getattr(Settings(), f"{room.name}_{one.name}")
+                for one in given if one.kind is inspect.Parameter.KEYWORD_ONLY
+            }
+            found += make(*[_Anything() for _ in range(len(given) - len(named))], **named)
     return sorted(found, key=lambda job: job.name)
 
 

@@ -87,6 +87,12 @@ class Page:
     def click(self, selector: str) -> None:
         self.tools.evaluate(f"document.querySelector({selector!r}).click()")
 
+    def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in a field, as its dialog would."""
+        root = self.tools.call("DOM.getDocument")["root"]["nodeId"]
+        field = self.tools.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.tools.call("DOM.setFileInputFiles", nodeId=field, files=[str(file) for file in files])
+
     def fill(self, selector: str, text: str) -> None:
         self.tools.evaluate(f"document.querySelector({selector!r}).focus()")
         self.tools.evaluate(f"document.querySelector({selector!r}).select?.()")

@@ -86,6 +86,7 @@ from belvedere.tenants.service import Tenants
 from belvedere.workspaces import jobs as workspace_jobs
 from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
+from belvedere.workspaces.grafana.desired import Publications
 from belvedere.workspaces.grafana.own import OwnGrafanas
 from belvedere.workspaces.grafana.passes import Mode, mode_of
 from belvedere.workspaces.grafana.shared.model import QueryGateway
@@ -288,24 +289,14 @@ def build(settings: Settings) -> Services:
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
         server=server_of(settings, control_url(settings)), points=[influx] if influx is not None else [],
     )
-    points = _points(settings, influx, SeriesPoints(database=database, stores=stores, tenants=tenants))
-    logins = StoreLogins(stores, influx)
+    series = SeriesPoints(database=database, stores=stores, tenants=tenants)
+    points: PointStore = influx if influx is not None and keeps_points(settings) else series
     identities = LinkedIdentities(database=database, history=history, tenants=tenants)
-    grafana = grafana_of(
-        settings, database=database, credentials=credentials, stores=logins,
+    workspaces, own = _workspaces(
+        settings, database=database, history=history, queue=queue, tenants=tenants, credentials=credentials,
+        logins=StoreLogins(stores, influx), members=members, identities=identities,
         # The dashboards room is made below: it publishes to this one.
         publications=lambda serial: dashboards.publications(serial),  # noqa: PLW0108
-        members=members.of_tenant,
-    )
-    own = OwnGrafanas(
-        database=database, credentials=credentials, base=base_of(settings), stores=logins, options=options_of(settings),
-        publications=lambda serial: dashboards.publications(serial), members=members.of_tenant,  # noqa: PLW0108
-    )
-    shared = shared_of(settings, _query_gateway(settings, MemberLinks(identities=identities, members=members)))
-    workspaces = Workspaces(
-        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
-        grafana=grafana, team=grafana.sharing(shared) if grafana is not None else None, own=own.of,
-        tier=tier_of(settings),
     )
     dashboards: Dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url,
@@ -327,19 +318,35 @@ def build(settings: Settings) -> Services:
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
-        sftp=sftp,
-        sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
+        sftp=sftp, sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
         files=files_of(
             settings, database=database, history=history, queue=queue, tenants=tenants,
-            takers=[MeterFiles(points), ReportFiles(FileTables(stores))],
-            summaries=points.meta,
+            takers=[MeterFiles(points), ReportFiles(FileTables(stores))], summaries=points.meta,
         ),
     )
 
 
-def _points(settings: Settings, influx: InfluxPoints | None, series: SeriesPoints) -> PointStore:
-    """Choose where new measured values are kept."""
-    return influx if influx is not None and keeps_points(settings) else series
+def _workspaces(
+    settings: Settings, *, database: Database, history: FileHistory, queue: JobQueue, tenants: Tenants,
+    credentials: Credentials, logins: StoreLogins, members: Members, identities: LinkedIdentities,
+    publications: Publications,
+) -> tuple[Workspaces, OwnGrafanas]:
+    """Make the places where tenants look, and what knows of tenants with a Grafana of their own."""
+    grafana = grafana_of(
+        settings, database=database, credentials=credentials, stores=logins, publications=publications,
+        members=members.of_tenant,
+    )
+    own = OwnGrafanas(
+        database=database, credentials=credentials, base=base_of(settings), stores=logins, options=options_of(settings),
+        publications=publications, members=members.of_tenant,
+    )
+    shared = shared_of(settings, _query_gateway(settings, MemberLinks(identities=identities, members=members)))
+    made = Workspaces(
+        database=database, history=history, queue=queue, tenants=tenants, workspace=ViewerWorkspace(database=database),
+        grafana=grafana, team=grafana.sharing(shared) if grafana is not None else None, own=own.of,
+        tier=tier_of(settings),
+    )
+    return made, own
 
 
 def _query_gateway(settings: Settings, links: MemberLinks) -> QueryGateway | None:

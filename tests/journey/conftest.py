@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ class Installation:
     def __init__(self, home: Path, port: int, **environment: str) -> None:
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
+        self.sftp_port = a_free_port()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("BELVEDERE_", "MASTER_DB_", "PYTEST"))},
             "BELVEDERE_HOME": str(home),
@@ -30,6 +32,7 @@ class Installation:
             "PORT": str(port),
             "SAMPLE": "0",
             "CAPTURE_FRAME_DELAY": "100",
+            "BELVEDERE_SFTP_PORT": str(self.sftp_port),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -111,10 +114,12 @@ def installation(free_port: int) -> Iterator[Installation]:
             made.stop()
 
 
-@pytest.fixture(scope="session")
-def free_port() -> int:
-    import socket
-
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    return a_free_port()

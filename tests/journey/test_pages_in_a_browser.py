@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import psycopg
@@ -108,6 +109,31 @@ def test_a_range_without_rows_says_so_in_the_panel(page: Page) -> None:
     _open(page, path + "?var-path_group=nothing-of-that-name")
     page.until("document.documentElement.dataset.ready === 'true'", 30)
     assert page.value("document.querySelectorAll('[data-state=error]').length") == 0
+    assert page.errors == []
+
+
+def test_files_that_are_chosen_are_sent_and_show_what_became_of_them(page: Page, tmp_path: Path) -> None:
+    good, bad = tmp_path / "T302_260105.tsv", tmp_path / "T202_260105.tsv"
+    rows = "".join(f"05/01/26 10:{minute:02}:00\t230.{minute}\n" for minute in range(0, 60, 10))
+    good.write_text(f"02001084\t02001084\nMV_T302_V002\tPh 1 V\n{rows}")
+    bad.write_text(good.read_text().replace("T302", "T202"))
+    _open(page, "/tenants/erin/campaigns")
+    page.value("window.sameDocument = true")
+    page.fill("#f-campaign", "camp_base")
+    page.fill("#f-device", "02001084")
+    page.choose("#f-file", good, bad)
+    page.until("document.querySelector('[data-sum]').innerText.startsWith('2 of 2 files sent')")
+    page.value("document.activeElement.blur()")
+    page.until("document.querySelector('#rows tbody a')?.innerText === 'camp_base'")
+    assert page.value("window.sameDocument") is True
+    _open(page, str(page.value("document.querySelector('#rows tbody a').getAttribute('href')")))
+    page.until("document.querySelectorAll('#rows tbody tr').length === 2")
+    page.until("/parsed/.test(document.querySelector('#rows').innerText)", 40)
+    page.until("/MV_T202_V002/.test(document.querySelector('#rows').innerText)")
+    assert page.value("document.querySelectorAll('.strip .on').length") >= 1
+    refused = "[...document.querySelectorAll('#rows tbody tr')].find((row) => row.innerText.includes('T202'))"
+    _open(page, str(page.value(f"{refused}.querySelector('a').getAttribute('href')")))
+    assert "error/T202_260105.tsv" in str(page.value("document.querySelector('main').innerText"))
     assert page.errors == []
 
 

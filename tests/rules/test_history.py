@@ -6,6 +6,7 @@ import io
 import json
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +23,7 @@ from psycopg import sql
 
 from belvedere.app import Services, build
 from belvedere.cli.main import NOUNS, run
+from belvedere.intake.model import Happening, Via
 from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.secret import Secret
@@ -31,6 +33,7 @@ from belvedere.web.app import create_app
 from belvedere.web.context import SESSION_COOKIE
 from grafana_server import Server
 
+BYTE: Final = b"x"
 PASSWORD: Final = "a fine november password"
 SSH_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5Gh3rT0c2vQ4mMy8mFz1r3S9qhE0yB4ZlXmVb0l8Yk"
 SSH_FINGERPRINT: Final = "SHA256:" + base64.b64encode(
@@ -45,7 +48,7 @@ UNRECORDED: Final = {
 
 LOOKS: Final = {
     "up", "down", "status", "init-db", "web", "jobs run", "settings", "doctor", "backup", "restore", "reset",
-    "completion", "gateway run", "sftp run", "sftp host-key", "intake run",
+    "completion", "gateway run", "sftp run", "sftp host-key", "intake run", "intake check",
 }  # fmt: skip
 """Commands about the processes and the home itself; they run before or without a control database."""
 
@@ -129,6 +132,29 @@ class World:
     def export(self) -> dict[str, Any]:
         """Return alice's dashboard as Grafana exports it."""
         return dict(self.services.templates.export(SYSTEM, self.dashboard))
+
+    def campaign(self) -> UUID:
+        """Make a folder and return the campaign that it becomes."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        home = self.services.intake.root.path / "alice"
+        (home / f"c{time.monotonic_ns()}").mkdir(parents=True)
+        self.services.intake.look(str(alice))
+        return self.services.campaigns.list(SYSTEM, tenant=alice).items[0].id
+
+    def upload(self) -> UUID:
+        """Put a file there that nobody reads, and return its upload."""
+        alice = self.services.tenants.get(SYSTEM, "alice").serial
+        folder = self.services.campaigns.get(SYSTEM, self.campaign()).name
+        (self.services.intake.root.path / "alice" / folder / "x.bin").write_bytes(b"x")
+        self.services.intake.notice("alice", f"{folder}/x.bin", Happening.CLOSED, via=Via.SFTP)
+        self.services.intake.take(str(alice))
+        return self.services.uploads.list(SYSTEM, tenant=alice).items[0].id
+
+    def sending(self) -> UUID:
+        """Begin to send a file of one byte."""
+        return self.services.resumable.begin(
+            SYSTEM, tenant="alice", campaign="sent", device="", name=f"f{time.monotonic_ns()}.bin", size=1
+        ).id
 
     def template(self) -> str:
         """Bring a template and return its name."""
@@ -276,6 +302,13 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
                             {"fingerprint": SSH_FINGERPRINT}),
         "sftp.end": (f"/tenants/alice/sftp/sessions/{world.sftp_session()}/end", {}),
         "sftp.end_any": (f"/sftp/sessions/{world.sftp_session()}/end", {}),
+        "campaigns.rename": (f"/tenants/alice/campaigns/{world.campaign()}/rename", {"name": f"r{time.monotonic_ns()}"}),
+        "campaigns.delete": (
+            f"/tenants/alice/campaigns/{(doomed := world.campaign())}/delete",
+            {"confirm": world.services.campaigns.get(SYSTEM, doomed).name}),
+        "campaigns.send": ("/tenants/alice/campaigns/send", {
+            "campaign": "by-form", "device": "", "file": (io.BytesIO(b"x"), "x.bin")}),
+        "uploads.again": (f"/tenants/alice/uploads/{world.upload()}/again", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.apply_all": ("/drift/apply", {}),
@@ -294,7 +327,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
-def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
+def of_api(world: World) -> dict[str, tuple[str, dict[str, Any] | bytes]]:
     """Return for every route of the API that changes something a path and a body that it takes."""
     dashboard, slack = f"/dashboards/{world.dashboard}", "/users/alice/credentials"
     doomed, other, sftp = world.tenant(), world.tenant(), "/tenants/alice/sftp-users"
@@ -320,6 +353,13 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any]]]:
         "sftp-sessions.end": (f"/tenants/alice/sftp-sessions/{world.sftp_session()}/end", {}),
         "invitations.create": ("/tenants/alice/invitations", {"role": "viewer"}),
         "invitations.withdraw": (f"/tenants/alice/invitations/{world.invitation()}", {}),
+        "campaigns.make": ("/campaigns", {"user": "alice", "name": "made-by-api"}),
+        "campaigns.rename": (f"/campaigns/{world.campaign()}", {"name": f"r{time.monotonic_ns()}"}),
+        "campaigns.delete": (
+            f"/campaigns/{(gone := world.campaign())}?confirm={world.services.campaigns.get(SYSTEM, gone).name}", {}),
+        "uploads.begin": ("/uploads?user=alice", {"campaign": "sent", "name": "by-api.bin", "size": 1}),
+        "uploads.append": (f"/uploads/{world.sending()}?offset=0&checksum=crc32:{zlib.crc32(BYTE):08x}", BYTE),
+        "uploads.try-again": (f"/uploads/{world.upload()}/try-again", {}),
         "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
         "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
         "tenants.retry": ("/tenants/alice/retry", {}),
@@ -384,9 +424,10 @@ def _post(world: World, path: str, form: dict[str, str]) -> None:
             world.csrf = world.services.sessions.find(Secret(value)).csrf
 
 
-def _call(world: World, method: str, path: str, body: dict[str, Any]) -> None:
+def _call(world: World, method: str, path: str, body: dict[str, Any] | bytes) -> None:
+    sent = {"data": body} if isinstance(body, bytes) else {"json": body or None}
     world.client.open(
-        f"/api/v1{path}", method=method, json=body or None,
+        f"/api/v1{path}", method=method, **sent,
         # Nobody works the queue off here, so there is nothing to wait for.
         headers={"Authorization": f"Bearer {world.bearer}", "Prefer": "wait=0"},
     )
@@ -425,7 +466,15 @@ def test_every_command_that_changes_something_writes_two_records(
     file.write_text(json.dumps(world.export()))
     public = tmp_path / "id.pub"
     public.write_text(SSH_KEY)
+    to_send = tmp_path / "by-hand.bin"
+    to_send.write_bytes(BYTE)
+    doomed_campaign = world.campaign()
     commands: dict[str, list[str]] = {
+        "campaign rename": [str(world.campaign()), "renamed-by-hand"],
+        "campaign delete": [
+            str(doomed_campaign), "--confirm", world.services.campaigns.get(SYSTEM, doomed_campaign).name],
+        "upload retry": [str(world.upload())],
+        "upload put": [str(to_send), "--tenant", "alice", "--campaign", "by-hand"],
         "tenant create": ["made-by-hand", "--wait", "0"],
         "tenant apply": ["alice", "--wait", "0"],
         "tenant key": ["alice"],

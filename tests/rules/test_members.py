@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from belvedere.api.routes import ROUTES
 from belvedere.app import Services, build
+from belvedere.intake.model import Happening, Via
 from belvedere.kernel.actor import MEMBER_ROLES, SYSTEM, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.settings import Settings
@@ -39,6 +40,8 @@ FORM: Final = {
 BODIES: Final[dict[str, dict[str, object]]] = {
     "users.create": {"username": "new"}, "tenants.create": {"name": "new"}, "members.add": {"email": "e@example.org"},
     "credentials.put": {"keyName": "NEW_KEY", "keyValue": "x"}, "credentials.change": {"keyValue": "x"},
+    "uploads.begin": {"campaign": "c", "name": "n", "size": 1}, "campaigns.make": {"user": "alice", "name": "x"},
+    "campaigns.rename": {"name": "x"},
     "credentials.reveal": {"reason": "curiosity, only"}, "members.change": {"role": "viewer"},
     "sftp-users.add-key": {"key": "x"}, "sftp-users.change": {"active": False},
     "dashboards.create": {"username": "alice", "tableName": "notes", "dbName": "alice-QOR"},
@@ -47,6 +50,10 @@ BODIES: Final[dict[str, dict[str, object]]] = {
     "tokens.create": {"name": "x", "role": "viewer", "tenant": "alice"},
     "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
 }  # fmt: skip
+
+QUERIES: Final = {
+    "uploads.begin": "?user=alice", "uploads.append": "?offset=0&checksum=crc32:00000000",
+}
 
 
 @dataclass
@@ -119,15 +126,32 @@ def world(database: Database, cluster: Any, tmp_path: Path) -> Iterator[World]:
         "prefix": services.tokens.create(SYSTEM, name="a", role=Role.VIEWER, tenant=alice)[0].prefix,
         "sftp_user_id": str(sftp.id), "sftp_session_id": str(begun.id), "fingerprint": "SHA256:x",
         "action_id": str(services.history.search(SYSTEM, tenant=alice, limit=1).items[0].id),
+        "campaign_id": str(_campaign(services, alice)), "upload_id": str(_upload(services, alice)),
         "flash_id": str(services.flash.create(SYSTEM, "info", "for us alone", audience=f"tenant:{alice}").id),
     }  # fmt: skip
     for page, path in (("preview_id", "preview"), ("delivery_id", "delivery"), ("member_id", "member"),
                        ("invitation_id", "invitation"), ("sftp_user_id", "sftp_user"),
-                       ("sftp_session_id", "sftp_session"), ("prefix", "token"), ("flash_id", "flash")):
+                       ("sftp_session_id", "sftp_session"), ("prefix", "token"), ("flash_id", "flash"),
+                       ("campaign_id", "campaign"), ("upload_id", "upload")):
         made.ids[path] = made.ids[page]
     yield made
     services.close()
     _clean(cluster)
+
+
+def _campaign(services: Services, serial: int) -> UUID:
+    """Make a folder of alice's and return the campaign that it becomes."""
+    (services.intake.root.path / "alice" / "camp_base").mkdir(parents=True)
+    services.intake.look(str(serial))
+    return services.campaigns.list(SYSTEM, tenant=serial).items[0].id
+
+
+def _upload(services: Services, serial: int) -> UUID:
+    """Put a file there that nobody reads, and return its upload."""
+    (services.intake.root.path / "alice" / "camp_base" / "x.bin").write_bytes(b"x")
+    services.intake.notice("alice", "camp_base/x.bin", Happening.CLOSED, via=Via.SFTP)
+    services.intake.take(str(serial))
+    return services.uploads.list(SYSTEM, tenant=serial).items[0].id
 
 
 def _pages(world: World) -> Iterator[tuple[Rule, str]]:
@@ -157,6 +181,8 @@ def _kept(world: World) -> object:
         [(one.id, one.end_asked_by) for one in services.sftp_sessions.list(SYSTEM, tenant=alice.serial).items],
         [(one.prefix, one.revoked_at) for one in services.tokens.list(SYSTEM, tenant=alice.serial)],
         services.notifications.counts(SYSTEM, tenant=alice.serial), services.dashboards.why(SYSTEM, world.dashboard),
+        [(one.id, one.state, one.name) for one in services.campaigns.list(SYSTEM, tenant=alice.serial, state="").items],
+        [(one.id, one.state) for one in services.uploads.list(SYSTEM, tenant=alice.serial).items],
         [one.name for one in services.tenants.list(SYSTEM).items], [one.name for one in services.accounts.list(SYSTEM)],
     )  # fmt: skip
 
@@ -202,7 +228,7 @@ def test_an_id_of_another_tenant_is_nothing_under_ones_own_address(world: World,
 
 LISTS: Final = {
     "users.list", "tenants.list", "dashboards.list", "deliveries.list", "me.get", "tokens.list", "flash.list",
-    "history.list",
+    "history.list", "campaigns.list", "uploads.list",
 }  # fmt: skip
 """Lists that show somebody confined to a tenant what is its own."""
 
@@ -221,6 +247,7 @@ def test_no_route_of_the_api_knows_another_tenants_ids(world: World, role: Role)
         if route.open:
             continue
         path = re.sub(r"{(\w+)}", lambda found: str(world.ids[found[1]]), route.path)
+        path += QUERIES.get(route.name, "")
         for call in callers:
             answer = call(route.method, path, BODIES.get(route.name, {}) if route.mutates else None)
             if route.name in LISTS:
@@ -257,6 +284,8 @@ NEEDED: Final[dict[str, Role]] = {
     "sftp.enable": Role.ADMIN, "sftp.remove": Role.ADMIN, "sftp.add_key": Role.ADMIN, "sftp.remove_key": Role.ADMIN,
     "sftp.end": Role.ADMIN, "tenant.delete": Role.OWNER,
     "members.password": Role.OWNER,  # The owner's own: nobody takes another member's.
+    "campaigns.send": Role.EDITOR, "uploads.again": Role.EDITOR,
+    "campaigns.rename": Role.ADMIN, "campaigns.delete": Role.ADMIN,
     "workspaces.apply": Role.ADMIN, "workspaces.password": Role.ADMIN, "workspaces.resolve": Role.ADMIN,
 }  # fmt: skip
 """What a member needs for each deed in the own tenant; `docs/how-to/members.md` says the same."""

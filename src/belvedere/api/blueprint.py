@@ -188,8 +188,6 @@ def _body(incoming: Request, route: Route, raw: bytes) -> Any:  # noqa: ANN401  
     if route.body is None:
         return None
     if route.body is bytes:
-        if incoming.mimetype not in {"application/octet-stream", ""}:
-            raise problems.MediaType
         return raw
     if raw and incoming.mimetype not in {"application/json", ""} and not incoming.mimetype.endswith("+json"):
         raise problems.MediaType

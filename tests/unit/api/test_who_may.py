@@ -22,7 +22,7 @@ OPERATORS_ONLY = {
 
 OWN = {
     "users.list", "tenants.list", "dashboards.list", "deliveries.list", "me.get", "tokens.list", "flash.list",
-    "history.list",
+    "history.list", "campaigns.list", "uploads.list",
 }
 """Lists that show a tenant what is its own."""
 
@@ -34,7 +34,8 @@ def _named(route: Route) -> str:
 def _path(route: Route) -> str:
     """Fill a path with alice, and with ids that are not the caller's."""
     fill = {"id": "1", "tenant": "alice", "key": "DB_HOST", "form": "gif", "job": "1", "token": str(uuid4())}
-    return re.sub(r"{(\w+)}", lambda found: fill.get(found[1], str(uuid4())), route.path)
+    query = {"uploads.begin": "?user=alice", "uploads.append": "?offset=0&checksum=crc32:00000000"}
+    return re.sub(r"{(\w+)}", lambda found: fill.get(found[1], str(uuid4())), route.path) + query.get(route.name, "")
 
 
 def _body(route: Route) -> dict[str, object]:
@@ -46,6 +47,8 @@ def _body(route: Route) -> dict[str, object]:
         "members.add": {"email": "eve@example.org"}, "members.change": {"role": "viewer"},
         "tokens.create": {"name": "x", "role": "admin", "tenant": "alice"},
         "tenants.move": {"tier": "viewer"}, "workspaces.resolve": {"choice": "theirs"},
+        "uploads.begin": {"campaign": "c", "name": "n", "size": 1}, "campaigns.rename": {"name": "x"},
+        "campaigns.make": {"user": "alice", "name": "x"},
         "templates.import": {"dashboard": {}}, "templates.choose": {"name": "x"},
         "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
     }

@@ -110,6 +110,8 @@ def _stat(model: Model, made: Document, query: Query, source: Document, place: P
     """Show one figure of all channels: the sum of the hours' means, or the highest."""
     measure = first_of(query)
     role = measure.of if measure is not None else None
+    figure = {"calcs": ["lastNotNull"], "fields": "/^(Total|Max)$/", "values": False}
+    made = {**made, "options": {**made["options"], "reduceOptions": figure}}
     if role != ENERGY:
         text = _asked(model, query, place, "max", role, "")
         steps = [_by_row("max"), _reduced("max")]
@@ -139,7 +141,14 @@ def _figures(model: Model, made: Document, query: Query, source: Document, place
 
 def _devices(made: Document, source: Document, place: Place) -> Document:
     text = f'SHOW TAG VALUES FROM {_MEASUREMENT} WITH KEY = "device_sn" WHERE {_campaign(place)}'
-    return {**made, "datasource": source, "targets": [_target(source, text, form="table")]}
+    return {**_texts(made), "datasource": source, "targets": [_target(source, text, form="table")]}
+
+
+def _texts(made: Document) -> Document:
+    """Let texts of digits stay texts: Grafana would write 02001171 as a number."""
+    config = made["fieldConfig"]
+    shown = {"matcher": {"id": "byType", "options": "string"}, "properties": [{"id": "unit", "value": "string"}]}
+    return {**made, "fieldConfig": {**config, "overrides": [*config["overrides"], shown]}}
 
 
 def _counted(made: Document, tag: str, source: Document, place: Place) -> Document:

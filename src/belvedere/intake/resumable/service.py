@@ -278,7 +278,6 @@ class Resumable:
                     bytes=here.size_bytes, by=here.begun_by,
                 ):
                     self._parts.forget(tenant.name, here.id)
-                    failpoint("intake.resumable.forgotten")
             store.remove(connection, here.id)
 
 

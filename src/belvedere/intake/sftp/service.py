@@ -209,9 +209,10 @@ class SftpUsers:
         """
         with self._history.action(actor, "sftp-user.add-key", key, tenant=serial) as ending:
             manages(actor, serial)
-            parsed = parse(text)
             with self._database.for_actor(actor) as connection:
+                # Whose user it is comes first: of another tenant's nothing is told, not even about the key.
                 user = _known(connection, serial, key, lock=True)
+                parsed = parse(text)
                 self._insert_key(connection, actor, user, parsed)
                 after = self._changed(connection, user)
             ending.note(name=user.name, fingerprint=parsed.fingerprint)

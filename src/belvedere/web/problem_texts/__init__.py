@@ -13,6 +13,7 @@ from belvedere.web.problem_texts.installation import INSTALLATION
 from belvedere.web.problem_texts.people import PEOPLE
 from belvedere.web.problem_texts.problem import Problem
 from belvedere.web.problem_texts.requests import REQUESTS
+from belvedere.web.problem_texts.sftp import SFTP
 from belvedere.web.problem_texts.sftpgo import SFTPGO
 from belvedere.web.problem_texts.tenants import TENANTS
 from belvedere.web.problem_texts.work import WORK
@@ -25,6 +26,7 @@ SUBJECTS: Final = {
     "Tenants, credentials and stores": TENANTS,
     "History, jobs, previews and messages": WORK,
     "Files that come in": FILES,
+    "SFTP": SFTP,
     "Grafana": GRAFANA,
     "SFTPGo": SFTPGO,
     "InfluxDB": INFLUXDB,

@@ -17,6 +17,36 @@ FILES: Final = {
         "Files of that format are refused; all others are read.",
         "Change what the detail names. `belvedere intake check FILE` shows what a file would give.",
     ),
+    "report": Problem(
+        "Nothing in a file is a report",
+        "It holds no timing path, violation, METRICS2.1 metric or table with a header, or it is cut off.",
+        "Nothing of it was stored. The file lies in `error/` beside where it came.",
+        "Send it as the tool wrote it. `belvedere intake check FILE` shows what would be made of it.",
+    ),
+    "report-rows": Problem(
+        "The tenant's own database refused a report's rows",
+        "A constraint or trigger that the tenant has put on the table does not take them.",
+        "Nothing of the file was stored; what stood there stands.",
+        "Change the constraint, or rename the file so that it makes a table of its own; then try again on its page.",
+    ),
+    "store-planned": Problem(
+        "A tenant's databases are not ready yet",
+        "They are being made, or what makes them waits.",
+        "Its reports wait and are taken by themselves.",
+        "Look at the tenant's page, if it lasts: its steps say what is missing.",
+    ),
+    "points-busy": Problem(
+        "Measured values of a tenant are being written already",
+        "One process at a time writes a tenant's values.",
+        "The files wait and are taken by themselves.",
+        "Nothing. Should it last, look at the jobs page for one that does not end.",
+    ),
+    "data-root": Problem(
+        "The installation reads another folder",
+        "`tsv_parser.py` was given a folder that is not the one in which this installation looks for files.",
+        "Nothing was read.",
+        "Set BELVEDERE_DATA_ROOT to that folder and start anew, or leave `--dataFolder` out.",
+    ),
     "campaign-name": Problem(
         "A folder cannot be a campaign",
         "Its name is not UTF-8, too long, begins or ends with a blank, or is kept for files that are done.",
