@@ -17,7 +17,7 @@ COVERS = (
     "intake.campaigns.prepared", "intake.campaigns.renamed", "intake.campaigns.folder-renamed",
     "intake.campaigns.folder-aside", "intake.take.claimed", "intake.storing.before-commit", "intake.take.stored",
     "intake.move.renamed", "intake.take.before-end", "intake.take.end-before-commit", "intake.take.moved",
-    "intake.report.written", "intake.take.brought-back", "intake.remove-tenant.folder-gone",
+    "intake.report.written", "intake.campaigns.folder-made", "stores.tables.before-commit", "intake.take.brought-back", "intake.remove-tenant.folder-gone",
 )
 ENVIRONMENT = {"BELVEDERE_INTAKE_STILL_S": "0", "BELVEDERE_INTAKE_LOOK_S": "1", "BELVEDERE_DATA_ROOT": "data"}
 
@@ -25,6 +25,7 @@ SENT = {
     "camp/1/a.tsv": "02001084\t02001084\nMV_T302_V002\tPh 1 V\n05/01/26 10:00:00\t230\n",
     "camp/1/b.tsv": "02001084\t02001084\nMV_T302_V002\tPh 1 V\n05/01/26 11:00:00\t231\n",
     "camp/1/bad.tsv": "nothing of the kind\n",
+    "old/table.csv": "a,b\n1,2\n3,4\n",
     "old/1/c.tsv": "02001084\t02001084\nMV_T302_V002\tPh 1 V\n05/01/26 12:00:00\t232\n",
 }
 
@@ -44,6 +45,7 @@ def act(world: Any) -> None:
         (refused,) = services.uploads.list(SYSTEM, tenant=acme.serial, text="bad.tsv").items[:1]
         world.once("again", lambda: again(services, refused))
         world.wait(lambda: ended(world, acme) == len(SENT), "the one tried again is done")
+        services.campaigns.make(SYSTEM, acme.serial, "made")
         rename(services, acme)
         delete(services, acme)
         going = None if (world.home / "did-go") .exists() else ensure(world, "going")
@@ -64,13 +66,13 @@ def check(world: Any) -> None:
     home = services.intake.root.path / "acme"
     lying = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
     assert lying == [
-        ".belvedere-deleted/old/1/parsed/c.tsv", "plant/1/error/bad.tsv", "plant/1/parsed/a.tsv",
-        "plant/1/parsed/b.tsv",
+        ".belvedere-deleted/old/1/parsed/c.tsv", ".belvedere-deleted/old/parsed/table.csv", "plant/1/error/bad.tsv",
+        "plant/1/parsed/a.tsv", "plant/1/parsed/b.tsv",
     ], lying
     uploads = services.uploads.list(SYSTEM, tenant=acme.serial, limit=200).items
     assert Counter(one.name for one in uploads) == Counter(Path(path).name for path in SENT), uploads
     assert {one.name: str(one.state) for one in uploads} == {
-        "a.tsv": "parsed", "b.tsv": "parsed", "bad.tsv": "refused", "c.tsv": "parsed",
+        "a.tsv": "parsed", "b.tsv": "parsed", "bad.tsv": "refused", "c.tsv": "parsed", "table.csv": "parsed",
     }
     assert not any(one.same_as for one in uploads)
     told = Counter(
@@ -80,7 +82,11 @@ def check(world: Any) -> None:
     for one in uploads:
         # A file that was tried again has had two runs.
         assert told[str(one.id)] == (2 if one.name == "bad.tsv" else 1), (one.name, told)
-    assert [one.name for one in services.campaigns.list(SYSTEM, tenant=acme.serial).items] == ["plant"]
+    assert {one.name for one in services.campaigns.list(SYSTEM, tenant=acme.serial).items} == {"plant", "made"}
+    qor = next(one for one in services.stores.of_tenant(acme.serial) if one.kind == "QOR")
+    with services.stores.reader(qor.id) as reader:
+        found = reader.execute("SELECT array_agg(a ORDER BY a) AS a FROM public.old_table").fetchone()
+    assert found is not None and found["a"] == [1, 3]
     with services.database.transaction() as connection:
         left = connection.execute(
             "SELECT (SELECT count(*) FROM intake_run WHERE ended_at IS NULL) "

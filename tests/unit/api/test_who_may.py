@@ -48,7 +48,7 @@ def _body(route: Route) -> dict[str, object]:
         "tokens.create": {"name": "x", "role": "admin", "tenant": "alice"},
         "tenants.move": {"tier": "viewer"}, "workspaces.resolve": {"choice": "theirs"},
         "uploads.begin": {"campaign": "c", "name": "n", "size": 1}, "campaigns.rename": {"name": "x"},
-        "campaigns.make": {"user": "alice", "name": "x"},
+        "campaigns.make": {"user": "alice", "name": "x"}, "sftp-users.add-key": {"key": "x"},
         "templates.import": {"dashboard": {}}, "templates.choose": {"name": "x"},
         "flash.create": {"level": "info", "text": "x", "audience": "tenant:1"},
     }

@@ -64,7 +64,8 @@ def test_jobs_can_be_listed_and_tried(belvedere) -> None:
     code, out, err = belvedere("jobs", "list", "--json")
     assert code == 0
     items = json.loads(out)["items"]
-    assert [(one["name"], one["state"]) for one in items] == [("stores.provision", "waiting")]
+    assert [(one["name"], one["state"]) for one in items] == [
+        ("intake.make-home", "waiting"), ("stores.provision", "waiting")]
     assert "0 runners" in err
     assert belvedere("job", "try", str(items[0]["id"]))[0] == 0
     assert belvedere("job", "try", "999999")[0] == 2

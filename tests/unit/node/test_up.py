@@ -37,7 +37,7 @@ def parts(shell: Any) -> dict[str, dict[str, Any]]:
 
 def well(shell: Any) -> dict[str, dict[str, Any]] | None:
     found = parts(shell)
-    return found if {one["state"] for one in found.values()} == {"running"} and len(found) == 3 else None
+    return found if {one["state"] for one in found.values()} == {"running"} and len(found) == 4 else None
 
 
 def test_a_life_of_an_installation(shell: Any) -> None:
