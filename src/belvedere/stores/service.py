@@ -205,8 +205,7 @@ class Stores:
 
     def writer_login(self, store_id: UUID) -> tuple[str, Secret]:
         """Return the writer's role and password, for rows that came in the tenant's own files."""
-        door = self._door(store_id, LoginKind.WRITER)
-        return door.role, door.password
+        return (door := self._door(store_id, LoginKind.WRITER)).role, door.password
 
     def provision(self, serial: int) -> None:
         """Make, or repair, a tenant's logins, databases and default credentials. Twice does no harm."""
@@ -387,8 +386,7 @@ class Stores:
         return Door(self._server, row["database"], role, password or Secret(""))
 
     def _must_find(self, serial: int) -> Tenant:
-        tenant = self._tenants.find(serial)
-        if tenant is None:
+        if (tenant := self._tenants.find(serial)) is None:
             message = f"No tenant {serial} here."
             raise NotFound(message)
         return tenant
