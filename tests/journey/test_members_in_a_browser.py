@@ -59,8 +59,8 @@ def test_a_link_leads_to_the_members_home(installation: Installation, page: Page
     _open(page, "/")
     shown = page.value("document.querySelector('.nav').innerText")
     assert re.findall(r"[A-Z]\w+(?: keys)?", shown) == [
-        "Look", "Home", "Dashboards", "Data", "Overview", "Stores", "Campaigns", "Uploads", "SFTP", "Workspace", "Tenant",
-        "Deliveries", "Credentials", "API keys", "Members", "History", "Settings",
+        "Look", "Home", "Dashboards", "Data", "Overview", "Stores", "Campaigns", "Uploads", "SFTP", "Workspace",
+        "Tenant", "Deliveries", "Credentials", "API keys", "Members", "History", "Settings",
     ]  # fmt: skip
     assert page.errors == []
 

@@ -302,7 +302,8 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
                             {"fingerprint": SSH_FINGERPRINT}),
         "sftp.end": (f"/tenants/alice/sftp/sessions/{world.sftp_session()}/end", {}),
         "sftp.end_any": (f"/sftp/sessions/{world.sftp_session()}/end", {}),
-        "campaigns.rename": (f"/tenants/alice/campaigns/{world.campaign()}/rename", {"name": f"r{time.monotonic_ns()}"}),
+        "campaigns.rename": (
+            f"/tenants/alice/campaigns/{world.campaign()}/rename", {"name": f"r{time.monotonic_ns()}"}),
         "campaigns.delete": (
             f"/tenants/alice/campaigns/{(doomed := world.campaign())}/delete",
             {"confirm": world.services.campaigns.get(SYSTEM, doomed).name}),

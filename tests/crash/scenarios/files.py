@@ -17,7 +17,8 @@ COVERS = (
     "intake.campaigns.prepared", "intake.campaigns.renamed", "intake.campaigns.folder-renamed",
     "intake.campaigns.folder-aside", "intake.take.claimed", "intake.storing.before-commit", "intake.take.stored",
     "intake.move.renamed", "intake.take.before-end", "intake.take.end-before-commit", "intake.take.moved",
-    "intake.report.written", "intake.campaigns.folder-made", "stores.tables.before-commit", "intake.take.brought-back", "intake.remove-tenant.folder-gone",
+    "intake.report.written", "intake.campaigns.folder-made", "stores.tables.before-commit",
+    "intake.take.brought-back", "intake.remove-tenant.folder-gone",
 )
 ENVIRONMENT = {"BELVEDERE_INTAKE_STILL_S": "0", "BELVEDERE_INTAKE_LOOK_S": "1", "BELVEDERE_DATA_ROOT": "data"}
 

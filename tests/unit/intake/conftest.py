@@ -1,4 +1,4 @@
-"""A tenant whose folder is there, and the program that reads, kept for all tests of a file: it takes a moment to start."""
+"""A tenant whose folder is there, and the program that reads, kept for all tests of a file as it is slow to start."""
 
 from collections.abc import Iterator
 from pathlib import Path
