@@ -233,15 +233,20 @@ class Dashboards:
 
     def readdress(self, serial: int) -> None:
         """Show a tenant's dashboards in its workspace of now, and write down where they are. Nobody is told anew."""
-        with self._database.transaction() as connection:
-            found = publications(connection, serial, store.standing(connection, serial), self._points)
-        for one in found:
-            url = self._workspaces.publish(serial, one)
+        for one in self.publications(serial):
+            try:
+                url = self._workspaces.publish(serial, one)
+            except Stuck as error:
+                if error.problem != "viewer-influxdb":  # which can never stand there, so the move must not wait for it
+                    raise
+                self._hold(serial, one.dashboard_id, error.detail, nowhere=True)
+                continue
             with self._database.transaction() as connection:
                 if store.readdress(connection, one.dashboard_id, url):
                     signal(connection, f"tenant.{serial}", f"dashboard.{one.dashboard_id}")
         with self._database.transaction() as connection:
-            # All stand in the new place under addresses that are written down: a move may take the old one away.
+            # Everything stands in the new place, which may show more; a move may take the old one away.
+            self._queue.enqueue(connection, "dashboards.reconcile-tenant", str(serial))
             self._queue.emit(connection, "dashboards.readdressed", str(serial))
             failpoint("dashboards.readdress.before-commit")
 
@@ -372,7 +377,7 @@ class Dashboards:
                 try:
                     url = self._workspaces.publish(facts.tenant_id, publication)
                 except Stuck as error:
-                    self._hold(facts, dashboard_id, error.detail)
+                    self._hold(facts.tenant_id, dashboard_id, error.detail)
                     continue
                 failpoint("dashboards.publish.before-commit")
                 with self._database.transaction() as connection:
@@ -381,10 +386,10 @@ class Dashboards:
                         signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{dashboard_id}")
                 failpoint("dashboards.publish.after-commit")
 
-    def _hold(self, facts: StoreFacts, dashboard_id: UUID, message: str) -> None:
+    def _hold(self, serial: int, dashboard_id: UUID, message: str, *, nowhere: bool = False) -> None:
         with self._database.transaction() as connection:
-            store.hold(connection, dashboard_id, DashboardState.NEEDS_YOU, message)
-            signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{dashboard_id}", "attention")
+            store.hold(connection, dashboard_id, DashboardState.NEEDS_YOU, message, nowhere=nowhere)
+            signal(connection, f"tenant.{serial}", f"dashboard.{dashboard_id}", "attention")
 
 
 def _uuid(text: UUID | str) -> UUID:

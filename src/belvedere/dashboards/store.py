@@ -197,11 +197,13 @@ def publish(connection: Connection, dashboard_id: UUID, url: str) -> bool:
     return row is not None
 
 
-def hold(connection: Connection, dashboard_id: UUID, state: DashboardState, message: str) -> None:
-    """Write why a dashboard is not shown."""
+def hold(
+    connection: Connection, dashboard_id: UUID, state: DashboardState, message: str, *, nowhere: bool = False
+) -> None:
+    """Write why a dashboard is not shown; `nowhere` says that it has no address any more either."""
     connection.execute(
-        "UPDATE dashboard SET state = %s, message = %s WHERE id = %s AND state <> 'gone'",
-        [state, message, dashboard_id])
+        "UPDATE dashboard SET state = %s, message = %s, url = CASE WHEN %s THEN '' ELSE url END "
+        "WHERE id = %s AND state <> 'gone'", [state, message, nowhere, dashboard_id])
 
 
 def part(connection: Connection, dashboard_ids: Sequence[UUID]) -> None:

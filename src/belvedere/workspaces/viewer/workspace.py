@@ -47,8 +47,8 @@ class ViewerWorkspace:
         """
         if not publication.in_viewer:
             message = (
-                "The measured values are in InfluxDB, which the built-in viewer cannot read. Move the tenant to a "
-                "Grafana, or keep measured values in PostgreSQL (BELVEDERE_POINTS=postgresql)."
+                "The measured values are in InfluxDB, and the built-in viewer does not read InfluxDB. Move the tenant "
+                "to a Grafana, or keep measured values in PostgreSQL (BELVEDERE_POINTS=postgresql)."
             )
             raise Stuck(message, code="viewer-influxdb")
         return f"/tenants/{place.slug}/dashboards/{publication.dashboard_id}"
