@@ -254,9 +254,15 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     query = panel.query
     if query is None:
         return
+    shown: list[Document] = []
     if panel.type in ("bar", "histogram"):
         # Grafana writes the text of an empty value for each label that it leaves out below the bars.
-        yield {"matcher": {"id": "byType", "options": "string"}, "properties": [{"id": "noValue", "value": " "}]}
+        shown.append({"id": "noValue", "value": " "})
+    if panel.type in ("bar", "table"):
+        # It takes a text of digits for a number too, and writes a serial number 02001171 as one.
+        shown.append({"id": "unit", "value": "string"})
+    if shown:
+        yield {"matcher": {"id": "byType", "options": "string"}, "properties": shown}
     if panel.type == "timeseries":
         # And for each tick of the axis that it leaves out.
         yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": " "}]}

@@ -47,6 +47,18 @@ def test_there_are_panels_for_what_is_measured_and_none_for_what_is_not() -> Non
     assert panels(model("voltage_v", "current_a", "gap_s")) == always | {"voltage", "current", "gaps"}
 
 
+def test_texts_of_digits_stay_texts_in_tables_and_under_bars() -> None:
+    document = to_grafana(model("power_w", "energy_kwh", "gap_s"), UUID(int=1), datasource="x")
+    shown = {
+        one["title"]: [entry for found in one["fieldConfig"]["overrides"] for entry in found["properties"]
+                       if found["matcher"] == {"id": "byType", "options": "string"}]
+        for one in document["panels"] if one["type"] in ("table", "barchart")
+    }
+    assert set(shown) == {"Lowest, mean, highest", "Devices", "Gaps", "Energy by device"}
+    assert all({"id": "unit", "value": "string"} in one for one in shown.values())
+    assert {"id": "noValue", "value": " "} in shown["Energy by device"]
+
+
 def test_units_are_those_that_grafana_knows_and_every_query_is_cut_to_the_range() -> None:
     made = model("power_w", "energy_kwh", "voltage_v", "current_a", "gap_s")
     document = to_grafana(made, UUID(int=1), datasource="x")

@@ -37,15 +37,11 @@ def _panel(model: Model, panel: Panel, made: Document, source: Document, place: 
 
 
 def shaped(panel: Panel, made: Document) -> Document:
-    """Say how an answer of InfluxDB is shown: series by their own name, serial numbers as texts, moments as moments."""
+    """Say how an answer of InfluxDB is shown: series by their own name, moments as moments."""
     config = made["fieldConfig"]
     defaults, overrides = dict(config["defaults"]), list(config["overrides"])
     if panel.type == "timeseries":
         defaults["displayName"] = "${__field.labels.series}"
-    if panel.type in {"table", "bar"}:
-        # Grafana takes a text of digits for a number, and writes 02001171 as one.
-        shown = [{"id": "unit", "value": "string"}]
-        overrides.append({"matcher": {"id": "byType", "options": "string"}, "properties": shown})
     for one in panel.query.measures if panel.query else ():
         if one.of == "time":
             shown = [{"id": "unit", "value": "dateTimeAsIso"}]
