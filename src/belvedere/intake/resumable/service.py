@@ -7,6 +7,8 @@ place (`take.py`).
 
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -163,7 +165,7 @@ class Resumable:
             message = "The part is not what its checksum says. Send it again."
             raise Rejected(message, code="checksum", field="checksum")
         tenant = self._tenants.get(actor, found.tenant_id).name
-        with self._database.transaction() as connection:
+        with self._forgetting(tenant, ident), self._database.transaction() as connection:
             here = store.lock(connection, ident)
             if here is None:
                 message = "Another request sends a part of this file right now."
@@ -193,12 +195,12 @@ class Resumable:
         tenant = self._tenants.find(sending.tenant_id)
         if tenant is None:
             raise NotFound
-        with self._history.action(
+        with self._forgetting(tenant.name, sending.id), self._history.action(
             actor, "upload.receive", sending.path, tenant=sending.tenant_id, bytes=sending.size_bytes, id=sending.id
         ), self._database.transaction() as connection:
             here = store.lock(connection, sending.id)
             if here is not None and here.done_at is None:
-                self._place(tenant.name, here)
+                self._place(connection, tenant.name, here)
                 failpoint("intake.resumable.placed")
                 self._intake.notice(
                     tenant.name, name_of(here.path), Happening.CLOSED, via=Via.HTTP, key=f"http:{here.id}"
@@ -206,7 +208,7 @@ class Resumable:
                 store.done(connection, here.id, self._now())
         return self.get(actor, sending.id)
 
-    def _place(self, tenant: str, here: Sending) -> None:
+    def _place(self, connection: Connection, tenant: str, here: Sending) -> None:
         """Put it there. Where its bytes are gone, it was put there already and is perhaps even read; or they are lost.
 
         Raises:
@@ -214,11 +216,23 @@ class Resumable:
         """
         if self._parts.place(tenant, here) or self._parts.lies_there(tenant, here):
             return
-        with self._database.transaction() as other:
-            if store.upload_at(other, here.tenant_id, here.folder, here.name, here.touched_at) is not None:
-                return
-            store.remove(other, here.id)
-        raise _lost()
+        if store.upload_at(connection, here.tenant_id, here.folder, here.name, here.touched_at) is None:
+            raise _lost()
+
+    @contextmanager
+    def _forgetting(self, tenant: str, ident: UUID) -> Iterator[None]:
+        """Forget a file whose bytes turn out to be lost, so that it can be begun anew.
+
+        That is done when the block's transaction has ended: it holds the row.
+        """
+        try:
+            yield
+        except _Lost:
+            with self._database.transaction() as connection:
+                store.remove(connection, ident)
+            with suppress(BelvedereError):
+                self._parts.forget(tenant, ident)
+            raise
 
     # --- limits ---
 
@@ -264,7 +278,10 @@ class Resumable:
             except BelvedereError:
                 continue  # It stays a day for whoever sent it, who was told.
         for one in idle:
-            self._abandon(one)
+            try:
+                self._abandon(one)
+            except BelvedereError:
+                continue  # One tenant's folder must not keep the others' from being tidied.
 
     def _abandon(self, sending: Sending) -> None:
         tenant = self._tenants.find(sending.tenant_id)
@@ -296,7 +313,11 @@ def _widest(found: list[dict[str, Any]], name: str) -> int:
     return 0 if 0 in limits or not limits else max(limits)
 
 
-def _lost() -> Conflict:
+class _Lost(Conflict):
+    """What came of a file before is not there any more."""
+
+
+def _lost() -> _Lost:
     message = "What came of this file before is not there any more. Begin it anew."
-    return Conflict(message, code="begin-anew", extra={"offset": 0})
+    return _Lost(message, code="begin-anew", extra={"offset": 0})
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -166,6 +167,27 @@ def test_bytes_that_were_taken_away_are_not_made_up(world: World) -> None:
     lost = world.part(ident, 100, CONTENT[100:])
     assert (lost.status_code, lost.json["type"]) == (409, "/problems/begin-anew")
     assert not world.there("h.tsv").exists()
+
+
+def test_what_was_lost_is_begun_anew_under_the_same_key(world: World) -> None:
+    ident = world.begin("k.tsv", key="k").json["id"]
+    world.part(ident, 0, CONTENT[:100])
+    (world.home / FOLDER / ident).unlink()
+    assert world.part(ident, 100, CONTENT[100:]).json["type"] == "/problems/begin-anew"
+    anew = world.begin("k.tsv", key="k").json
+    assert (anew["id"] == ident, anew["offset"]) == (False, 0)
+    assert world.part(anew["id"], 0, CONTENT).json["state"] == "received"
+
+
+def test_a_whole_file_whose_bytes_were_taken_away_ends(world: World) -> None:
+    ident = world.begin("l.tsv", key="l").json["id"]
+    with world.services.database.transaction() as connection:
+        store.received(connection, UUID(ident), len(CONTENT), utc_now())
+    (world.home / FOLDER / ident).unlink()
+    lost = world.begin("l.tsv", key="l")
+    assert (lost.status_code, lost.json["type"]) == (409, "/problems/begin-anew")
+    assert world.call("GET", f"/uploads/{ident}").status_code == 404
+    assert world.begin("l.tsv", key="l").json["offset"] == 0
 
 
 def test_a_quota_is_the_widest_of_the_users_of_the_whole_folder(world: World) -> None:
