@@ -91,8 +91,7 @@ class Resumable:
         known = self._tenants.get(actor, serial)
         with self._history.action(actor, "upload.begin", f"{folder}/{plain}", tenant=serial, bytes=size) as ending:
             if known.deleting:
-                message = f"{known.name} is on its way out. Nothing is taken for it any more."
-                raise Conflict(message, code="tenant-deleting")
+                raise _leaving(known.name)
             self._check_size(size)
             values = {
                 "tenant": serial, "folder": folder, "name": plain, "size": size, "key": key[:200],
@@ -164,7 +163,10 @@ class Resumable:
         if not _fits(data, checksum):
             message = "The part is not what its checksum says. Send it again."
             raise Rejected(message, code="checksum", field="checksum")
-        tenant = self._tenants.get(actor, found.tenant_id).name
+        known = self._tenants.get(actor, found.tenant_id)
+        if known.deleting:
+            raise _leaving(known.name)
+        tenant = known.name
         with self._forgetting(tenant, ident), self._database.transaction() as connection:
             here = store.lock(connection, ident)
             if here is None:
@@ -193,7 +195,7 @@ class Resumable:
         if sending.done_at is not None or not sending.is_complete:
             return sending
         tenant = self._tenants.find(sending.tenant_id)
-        if tenant is None:
+        if tenant is None or tenant.deleting:  # Its folder is removed, and must not come back.
             raise NotFound
         with self._forgetting(tenant.name, sending.id), self._history.action(
             actor, "upload.receive", sending.path, tenant=sending.tenant_id, bytes=sending.size_bytes, id=sending.id
@@ -289,7 +291,7 @@ class Resumable:
             here = store.lock(connection, sending.id)
             if here is None or here.touched_at > sending.touched_at:
                 return
-            if here.done_at is None and tenant is not None:
+            if here.done_at is None and tenant is not None and not tenant.deleting:
                 with self._history.action(
                     SYSTEM, "upload.abandon", here.path, tenant=here.tenant_id, received=here.received_bytes,
                     bytes=here.size_bytes, by=here.begun_by,
@@ -311,6 +313,11 @@ def _fits(data: bytes, checksum: str) -> bool:
 def _widest(found: list[dict[str, Any]], name: str) -> int:
     limits: list[int] = [row[name] for row in found]
     return 0 if 0 in limits or not limits else max(limits)
+
+
+def _leaving(tenant: str) -> Conflict:
+    message = f"{tenant} is on its way out. Nothing is taken for it any more."
+    return Conflict(message, code="tenant-deleting")
 
 
 class _Lost(Conflict):
