@@ -164,17 +164,18 @@ class Channel(asyncssh.SSHServerSession[bytes]):
     async def _work(self, talk: Talk, work: Callable[[], object]) -> None:
         """Let a thread do what takes long, then go on."""
         result: Callable[[], object]
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except Exception as error:  # noqa: BLE001  (raised again where the request is answered)
-            result = partial(_again, error)
-        else:
-            result = partial(_given, found)
-        self._works = False
-        self._guarded(partial(talk.finish, result))
-        if self._is_over:
-            talk.lost()
-            return
+        with self._home.kept_open():
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            except Exception as error:  # noqa: BLE001  (raised again where the request is answered)
+                result = partial(_again, error)
+            else:
+                result = partial(_given, found)
+            self._works = False
+            self._guarded(partial(talk.finish, result))
+            if self._is_over:
+                talk.lost()
+                return
         talk.held = True  # So that what came meanwhile is done.
         self._pump()
 

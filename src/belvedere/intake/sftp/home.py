@@ -88,12 +88,29 @@ class Home:
             finally:
                 os.close(below)
         self.descriptor = descriptor
+        self._threads = 0
+        self._is_left = False
 
     def close(self) -> None:
-        """Let go of the folder."""
-        if self.descriptor >= 0:
+        """Let go of the folder, when no thread works in it any more.
+
+        Its number may be another home's at once, and a thread that still holds it would work there.
+        """
+        self._is_left = True
+        if self.descriptor >= 0 and not self._threads:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep the folder open while a thread works in it, for the block."""
+        self._threads += 1
+        try:
+            yield
+        finally:
+            self._threads -= 1
+            if self._is_left:
+                self.close()
 
     def parts(self, path: bytes) -> Parts:
         """Take a path apart; `..` at the top stays at the top.

@@ -11,6 +11,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NoReturn
 
 from belvedere.intake.sftp import wire
@@ -232,6 +233,8 @@ class Requests:
             self._next = (self._next + 1) & 0xFFFFFFFF
             self._handles[name] = found
             self._send(wire.packet(Kind.HANDLE, number, wire.string(name)))
+        elif found is Status.OK:
+            self._send(wire.status(number, Status.OK))
 
     def _close(self, number: int, reader: Reader) -> None:
         handle = self._handles.pop(reader.text(), None)
@@ -333,8 +336,8 @@ class Requests:
             handle = self._handles.get(reader.text())
             if not isinstance(handle, Upload):
                 fail("That is no file open for writing.")
-            os.fsync(handle.descriptor)
-            self._send(wire.status(number, Status.OK))
+            # A disk takes seconds for much: a thread waits for it, and everybody else goes on.
+            self._long = (number, partial(_flushed, handle.descriptor))
         elif name == b"lsetstat@openssh.com":
             self._set(number, reader)
         elif name == b"limits@openssh.com":
@@ -356,6 +359,11 @@ class Requests:
         if quota.most_files:
             files, files_free = quota.most_files, max(0, quota.most_files - quota.used[1])
         self._send(wire.space(number, block, (blocks, free), (files, files_free)))
+
+
+def _flushed(descriptor: int) -> Status:
+    os.fsync(descriptor)
+    return Status.OK
 
 
 def _unknown() -> NoReturn:

@@ -298,6 +298,27 @@ def test_a_home_that_is_a_link_is_not_opened(root):
         Home(root, "doubtful", "", permissions=frozenset(), quota=Quota(0, 0), tell=lambda *_: None)
 
 
+def test_a_home_stays_open_while_a_thread_works_in_it(client):
+    with client.home.kept_open():
+        client.home.close()
+        assert client.home.look(b"/sub").st_size >= 0
+    with pytest.raises(OSError, match="descriptor"):
+        client.home.look(b"/sub")
+
+
+def test_nobody_waits_for_the_disk_of_another(client, root):
+    handle = client.open(b"slow.tsv")
+    client.write(handle, 0, b"1")
+    body = text(b"fsync@openssh.com") + text(handle)
+    client.requests.feed(struct.pack(">IBI", len(body) + 5, Kind.EXTENDED, 99) + body)
+    assert client.requests.long is not None
+    assert not client.sent
+    client.requests.finish(client.requests.long)
+    assert client.packet()[0] == Kind.STATUS
+    client.shut(handle)
+    assert (root / "acme" / "slow.tsv").read_bytes() == b"1"
+
+
 def test_handles_are_counted_and_nobody_guesses_one(client):
     handles = [client.open(b"f%d" % number) for number in range(MOST_HANDLES)]
     refused(lambda: client.open(b"more"), Status.FAILURE)
