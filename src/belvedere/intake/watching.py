@@ -12,6 +12,7 @@ import select
 import struct
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -152,8 +153,7 @@ class Watching:
     def _pass_on(self, stop: threading.Event) -> None:
         """Tell what was gathered, as often as it takes; of too many places, the tenant's folder as a whole."""
         told, self._told = self._told, {}
-        tenants = {tenant for tenant, _ in told}
-        many = {tenant for tenant in tenants if sum(1 for one, _ in told if one == tenant) > MOST_PLACES}
+        many = {tenant for tenant, places in Counter(tenant for tenant, _ in told).items() if places > MOST_PLACES}
         notices = [Notice(tenant, "", Happening.LOOK, Via.FOLDER) for tenant in sorted(many)]
         notices += [
             Notice(tenant, path, what, Via.FOLDER) for (tenant, path), what in told.items() if tenant not in many

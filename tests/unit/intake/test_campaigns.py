@@ -138,6 +138,8 @@ def test_a_folder_of_no_tenant_is_left_alone_and_shown_to_operators(world: World
     (world.root / "stranger" / "camp" / "1" / "a.tsv").write_text(meter())
     noted = world.files.intake.notice("stranger", "camp/1/a.tsv", Happening.CLOSED, via=Via.SFTPGO, key="1")
     assert (noted.new, noted.strangers) == (0, ("stranger",))
+    noted = world.files.intake.notice("\udcff", "a", Happening.MADE, via=Via.COMMAND)
+    assert noted.strangers == ("\\xff",), "one that is no text does not keep the others from being noted"
     world.files.intake.look_all("")
     assert [(one.path, one.code) for one in world.files.intake.troubles(SYSTEM)] == [("stranger", "stranger")]
     assert world.files.intake.troubles(Actor("alice", Role.OWNER, tenant=world.serial)) == []

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from belvedere.intake.model import Notice, Trouble
+from belvedere.intake.names import text_of
 from belvedere.kernel.db import Connection, rows
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.secret import Secret
@@ -31,7 +32,8 @@ def note(connection: Connection, notices: Sequence[tuple[str, Notice]], now: dat
         "(SELECT count(*) FROM asked) AS asked "
         "FROM (SELECT DISTINCT company FROM given) AS given LEFT JOIN known USING (company) GROUP BY given.company",
         [
-            [one.company for _, one in notices],
+            # What is not UTF-8 is nobody's name, and no text that could be sent.
+            [text_of(one.company) for _, one in notices],
             [one.key or str(new_id()) for _, one in notices],
             [path for path, _ in notices],
             [str(one.what) for _, one in notices],
