@@ -224,6 +224,18 @@ def test_points_about_files_go_to_the_bucket_of_the_installation(rig):
     assert rig.points.influx.bucket(rig.points._meta_bucket) is not None
 
 
+def test_no_tenant_gets_the_bucket_of_the_installation_by_its_name(rig, tenant, monkeypatch):
+    monkeypatch.setattr(rig.points, "_meta_bucket", tenant.name)
+    rig.points.meta(b"tsv_parser_run,status=success duration_s=0.5 1764000000\n")
+    try:
+        with pytest.raises(Stuck, match="belongs to another"):
+            rig.points.provision(tenant.serial)
+        with pytest.raises(NotFound):
+            rig.points.token(tenant.serial)
+    finally:
+        rig.points.influx.drop_bucket(rig.points.influx.bucket(tenant.name).number)
+
+
 def test_a_bucket_is_found_though_a_list_would_not_show_it(world, rig):
     names = [f"page-{uuid4().hex[:6]}" for _ in range(25)]
     made = [rig.points.influx.make_bucket(name, "") for name in names]
