@@ -89,8 +89,8 @@ class Database:
                 with self._glances.connection() as connection:
                     return read(connection)
             except psycopg.OperationalError as error:
-                if isinstance(error, psycopg.errors.QueryCanceled):
-                    raise
+                if isinstance(error, psycopg.errors.QueryCanceled | PoolTimeout):
+                    raise  # Nothing broke: who waited once need not wait as long again.
                 self._glances.check()
                 with self._glances.connection() as connection:
                     return read(connection)

@@ -107,7 +107,11 @@ class Settings(IntakeSettings):
     master_db_name: str = _text(
         "MASTER_DB_NAME", "belvedere", "Name of the control database; made when missing.", section=_DATABASE
     )
-    pool_size: int = _int("BELVEDERE_POOL_SIZE", 12, "Most connections of one process.", section=_DATABASE, least=2)
+    pool_size: int = _int(
+        "BELVEDERE_POOL_SIZE", 12,
+        "Most connections of one process; the gateway opens half as many more to look up who asks.",
+        section=_DATABASE, least=2,
+    )
     pool_timeout_s: float = _float(
         "BELVEDERE_POOL_TIMEOUT_S", 10.0, "How long to wait for a free connection, in seconds.", section=_DATABASE,
         least=0.1,
