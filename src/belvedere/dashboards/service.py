@@ -31,6 +31,7 @@ from belvedere.kernel.ids import new_id
 from belvedere.kernel.page import Page
 from belvedere.workspaces.port import Publication
 from belvedere.workspaces.service import Workspaces
+from belvedere.workspaces.tiers import Tier
 from belvedere.workspaces.viewer.service import Shown
 
 _LOOK_AGAIN: Final = timedelta(hours=1)
@@ -40,6 +41,7 @@ _GROWN_AGAIN: Final = timedelta(minutes=10)
 _KEEP_GONE_DAYS: Final = 30
 _AGAIN_S: Final = 5.0
 _PATIENCE: Final = Patience()
+_Name = tuple[str, str]
 
 
 class StoreFacts(Protocol):
@@ -290,14 +292,12 @@ class Dashboards:
         if held:
             raise Later(held, retry_in_s=_AGAIN_S)
 
-    def _look(
-        self, facts: StoreFacts, relations: builtins.list[Seen], stored: dict[tuple[str, str], store.Stored]
-    ) -> str:
+    def _look(self, facts: StoreFacts, relations: builtins.list[Seen], stored: dict[_Name, store.Stored]) -> str:
         """Look at what is due, as long as there is time; return what kept us out of the store, or nothing."""
         began_s, rest_in_s, looks = monotonic_s(), [], 0
         for relation, known in worst_last(relations, stored):
             override = known.override if known else None
-            wait_s = self._left_alone_s(known, fingerprint(relation, override), relation.size_bytes)
+            wait_s = self._left_alone_s(facts, known, fingerprint(relation, override), relation.size_bytes)
             if wait_s:
                 rest_in_s.append(wait_s)
                 continue
@@ -337,7 +337,7 @@ class Dashboards:
                 signal(connection, f"tenant.{facts.tenant_id}", f"dashboard.{written[0]}")
         return wait_s
 
-    def _left_alone_s(self, known: store.Stored | None, seen: str, size_bytes: int) -> float:
+    def _left_alone_s(self, facts: StoreFacts, known: store.Stored | None, seen: str, size_bytes: int) -> float:
         """Return how long a relation needs no look yet: 0 if it does, infinite if its timer finds it in time."""
         if known is None or known.seen != seen:
             return 0.0
@@ -345,11 +345,11 @@ class Dashboards:
             grown = known.size_bytes not in {None, size_bytes}
             again = _GROWN_AGAIN if grown else _LOOK_AGAIN
             return math.inf if self._now() - known.looked_at < again else 0.0
+        if known.state == "needs you" and facts.kind == KIND and self._workspaces.tier(facts.tenant_id) is Tier.VIEWER:
+            return math.inf  # The viewer would not read it this time either.
         return max((known.again_at - self._now()).total_seconds(), 0.0) if known.again_at else 0.0
 
-    def _part(
-        self, facts: StoreFacts, standing: set[tuple[str, str]], stored: dict[tuple[str, str], store.Stored]
-    ) -> None:
+    def _part(self, facts: StoreFacts, standing: set[_Name], stored: dict[_Name, store.Stored]) -> None:
         lost = [one for place, one in stored.items() if place not in standing and one.state != "gone"]
         if not lost:
             return

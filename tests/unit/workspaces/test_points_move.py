@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.secret import Secret
 from belvedere.stores.influx.api import Influx
 from belvedere.stores.influx.testing import TwinInflux
@@ -24,6 +25,10 @@ def world(
         influxdb_org="acme", influxdb_admin_token=Secret("admin-token"),
     ) as made:
         yield made
+
+
+def published(world: World) -> int:
+    return len(world.services.history.search(SYSTEM, verb="dashboard.publish").items)
 
 
 def test_a_move_to_the_viewer_ends_and_says_what_cannot_be_seen_there_until_the_tenant_is_back(world: World) -> None:
@@ -47,6 +52,13 @@ def test_a_move_to_the_viewer_ends_and_says_what_cannot_be_seen_there_until_the_
         assert {one["state"] for one in others} == {"ready"}
         assert "does not read InfluxDB" in world.get(f"/tenants/alice/dashboards/{held['id']}").text
 
+    # A further look finds nothing new to say.
+    tried = published(world)
+    for one in world.services.stores.of_tenant(world.alice):
+        world.services.dashboards.reconcile(one.id)
+    assert tried and (campaign("needs you"), published(world)) == (held, tried)
+
+    with world.runner():
         assert world.api("POST", "/tenants/alice/move", {"tier": "org"}).status_code == 202
         world.until(world.is_settled, "the move back")
         again = world.until(lambda: campaign("ready"), "the campaign's dashboard in Grafana again")
