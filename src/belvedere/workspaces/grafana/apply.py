@@ -37,7 +37,8 @@ from belvedere.workspaces.grafana.public import PublicPages
 from belvedere.workspaces.grafana.shared.hands import SharedHands
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 
-_TRIES: Final = 3
+_TRIES: Final = 4
+_FIRST_PAUSE_S: Final = 0.1
 _SAME_SECOND_S: Final = 1.1
 """Grafana tells two settings of a data source apart by the second they were written in: never write two in one."""
 
@@ -92,7 +93,7 @@ class Hands:
         }
 
     def do(self, deed: Deed) -> None:
-        """Do it. What Grafana may have done unseen is looked at again, three times."""
+        """Do it. What Grafana may have done unseen is looked at again, a few times."""
         for attempt in range(_TRIES):
             try:
                 if deed.do is Do.ORGANISATION:
@@ -109,7 +110,8 @@ class Hands:
                 if attempt == _TRIES - 1:
                     raise
                 deed = replace(deed, seen=None)
-                self._grafana.pause(0.3 * 3**attempt)
+                # A database that was locked is free again in a moment, mostly.
+                self._grafana.pause(_FIRST_PAUSE_S * 3**attempt)
             else:
                 return
 
