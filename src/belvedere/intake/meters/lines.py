@@ -5,7 +5,6 @@ empty ones left out, commas, equal signs and blanks escaped. Numbers are written
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -18,6 +17,12 @@ PIECE_MOST: Final = 64 << 20
 
 _NUMBER: Final = 45
 """Bytes of the longest number and time."""
+
+_AT_ONCE: Final = 5
+"""Pieces whose lines are written together."""
+
+_END: Final = "belvedere end of line"
+"""No column is called so: those of values begin with an M, as channels do."""
 
 _ESCAPED: Final = str.maketrans({
     ",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\t": r"\t", "\r": r"\r",
@@ -62,23 +67,29 @@ def lines_of(measurement: str, channels: Sequence[Series], frame: pl.DataFrame, 
     A time that stands twice is written once, with its later values, so that pieces may arrive in any order.
     """
     frame = latest(frame)
-    keys = [key_of(measurement, channel.tags) for channel in channels]
-    fields = [channel.field.translate(_ESCAPED) for channel in channels]
-    longest = max((len(key) + len(name) for key, name in zip(keys, fields, strict=True)), default=0) * 4 + _NUMBER
-    step = max(1, min(at_most, PIECE_MOST // longest))
-    long = pl.concat([
-        frame.lazy().filter(pl.col(column).is_not_null()).select(
-            pl.lit(key).alias("key"),
-            pl.concat_str(pl.lit(f"{name}="), pl.col(column).cast(pl.String)).alias("value"),
-            pl.col(TIME),
+    starts = [
+        f"{key_of(measurement, channel.tags)} {channel.field.translate(_ESCAPED)}=" for channel in channels
+    ]
+    step = max(1, min(at_most, PIECE_MOST // (max(map(len, starts), default=0) * 4 + _NUMBER)))
+    # As many rows at a time as give some pieces: each takes a moment to begin, and all lines stand in memory.
+    for block in frame.iter_slices(max(1, _AT_ONCE * step // max(1, len(channels)))) if channels else ():
+        lines = _written(block, starts)
+        for begin in range(0, len(lines), step):
+            # Put together by polars, since a Python text for each line would cost as much again.
+            yield lines.slice(begin, step).str.join("").cast(pl.Binary).item()
+
+
+def _written(block: pl.DataFrame, starts: Sequence[str]) -> pl.Series:
+    """Return the lines of some rows, channel by channel."""
+    timed = block.lazy().with_columns(
+        pl.concat_str(pl.lit(" "), pl.col(TIME).cast(pl.String), pl.lit("\n")).alias(_END)
+    )
+    return pl.concat([
+        timed.filter(pl.col(column).is_not_null()).select(
+            pl.concat_str(pl.lit(start), pl.col(column).cast(pl.String), pl.col(_END)).alias("line")
         )
-        for column, key, name in zip(frame.columns[1:], keys, fields, strict=True)
-    ]).collect() if channels else pl.DataFrame()
-    for piece in long.iter_slices(step):
-        # The writer of separated columns is the fastest there is, and these are columns that a blank separates.
-        written = BytesIO()
-        piece.write_csv(written, include_header=False, separator=" ", quote_style="never")
-        yield written.getvalue()
+        for column, start in zip(block.columns[1:], starts, strict=True)
+    ]).collect().get_column("line")
 
 
 def meta_lines(report: Mapping[str, Any], at: int) -> bytes:
