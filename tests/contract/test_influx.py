@@ -218,7 +218,7 @@ def test_no_tenants_token_reaches_another_bucket(world, rig, tenant):
 
 
 def test_points_about_files_go_to_the_bucket_of_the_installation(rig):
-    lines = b"tsv_parser_run,status=success duration_s=0.5 1764000000\n"
+    lines = b"tsv_parser_run,status=success duration_s=0.5 1764000000000000000\n"
     rig.points.meta(lines)
     rig.points.meta(lines)
     assert rig.points.influx.bucket(rig.points._meta_bucket) is not None
@@ -226,7 +226,7 @@ def test_points_about_files_go_to_the_bucket_of_the_installation(rig):
 
 def test_no_tenant_gets_the_bucket_of_the_installation_by_its_name(rig, tenant, monkeypatch):
     monkeypatch.setattr(rig.points, "_meta_bucket", tenant.name)
-    rig.points.meta(b"tsv_parser_run,status=success duration_s=0.5 1764000000\n")
+    rig.points.meta(b"tsv_parser_run,status=success duration_s=0.5 1764000000000000000\n")
     try:
         with pytest.raises(Stuck, match="belongs to another"):
             rig.points.provision(tenant.serial)

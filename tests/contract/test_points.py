@@ -282,7 +282,7 @@ def test_what_is_forgotten_comes_back_with_its_points_unless_they_went(world: Wo
 
 
 def test_summaries_of_reading_are_taken(world: World) -> None:
-    world.points.meta(b"tsv_parser_run,status=success nb_files_total=1i 1760000000\n")
+    world.points.meta(b"tsv_parser_run,status=success nb_files_total=1i 1760000000000000000\n")
 
 
 def test_removing_a_tenants_points_twice(world: World) -> None:

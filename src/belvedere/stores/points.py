@@ -96,7 +96,7 @@ class PointStore(Protocol):
         ...
 
     def meta(self, lines: bytes) -> None:
-        """Write points about the reading of files, for the installation, as line protocol with times in seconds.
+        """Write points about the reading of files, for the installation, as lines with times in nanoseconds.
 
         A store that keeps none does nothing: the history and the uploads tell the same.
         """

@@ -27,7 +27,10 @@ def test_a_file_is_read_stored_moved_and_reported(world: World) -> None:
     assert (told["nb_files_success"], told["nb_points_total"], told["status"]) == (1, 6, "success")
     assert told["files"][0]["channels"]["M02001084_U1"]["mean"] == 231.0
     assert report.name.startswith("tsv_parser_")
-    assert world.points.about[0].startswith(b"tsv_parser_run,status=success ")
+    first = world.points.about[0].splitlines()[0]
+    assert first.startswith(b"tsv_parser_run,status=success ")
+    # By the second, runs of two tenants would be one point.
+    assert len(first.rpartition(b" ")[2]) == len("1764000000000000000")
 
 
 def test_a_file_that_is_no_meters_is_refused_with_the_reason(world: World) -> None:

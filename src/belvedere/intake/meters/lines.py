@@ -93,7 +93,7 @@ def _written(block: pl.DataFrame, starts: Sequence[str]) -> pl.Series:
 
 
 def meta_lines(report: Mapping[str, Any], at: int) -> bytes:
-    """Write the points about a run and its files, from the run's report, at this second.
+    """Write the points about a run and its files, from the run's report, at this nanosecond.
 
     `tsv_parser_run` has one point, `tsv_parser_file` one for each file; both as today's parser writes them.
     """

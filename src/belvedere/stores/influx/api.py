@@ -163,13 +163,13 @@ class Influx:
 
     # Points
 
-    def write(self, bucket: str, token: Secret, body: bytes, *, packed: bool) -> Outcome:
-        """Write lines with times in seconds; `packed` when they are compressed.
+    def write(self, bucket: str, token: Secret, body: bytes, *, packed: bool, precision: str = "s") -> Outcome:
+        """Write lines with times in seconds, or in another unit of time; `packed` when they are compressed.
 
         Raises:
             InfluxAway: it does not answer, or not now, after some tries.
         """
-        params = {"org": self.access.org, "bucket": bucket, "precision": "s"}
+        params = {"org": self.access.org, "bucket": bucket, "precision": precision}
         headers = {"Content-Type": "text/plain; charset=utf-8"} | ({"Content-Encoding": "gzip"} if packed else {})
         answer = self._send("POST", "/api/v2/write", params, body=body, token=token, headers=headers)
         return Outcome(answer.status_code, "" if answer.status_code in OK else self._message(answer))

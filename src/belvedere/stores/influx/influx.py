@@ -97,7 +97,8 @@ class InfluxPoints:
         if not self._meta_bucket or not lines:
             return
         for again in (False, True):
-            outcome = self.influx.write(self._meta_bucket, self.influx.access.token, lines, packed=False)
+            token = self.influx.access.token
+            outcome = self.influx.write(self._meta_bucket, token, lines, packed=False, precision="ns")
             if outcome.status != NOT_FOUND or again:
                 break
             self.influx.make_bucket(self._meta_bucket, "")
