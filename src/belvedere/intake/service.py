@@ -16,7 +16,8 @@ from belvedere.intake import store
 from belvedere.intake.files import Folder, Root, remove_tree, sentence
 from belvedere.intake.look import Looking
 from belvedere.intake.model import Happening, Noted, Notice, Trouble, Via
-from belvedere.intake.names import text_of
+from belvedere.intake.moves import rename_folder
+from belvedere.intake.names import OURS, text_of
 from belvedere.intake.notices import store as notices
 from belvedere.intake.take import Taking
 from belvedere.jobs.model import Queue
@@ -147,12 +148,12 @@ class Intake:
     def remove_tenant(self, key: str) -> None:
         """Remove the folder of tenant `key` and what is known of it: the job `intake.remove-tenant`, as it goes.
 
-        With `keep_data` the folder stays as it is; operators see it as one of no tenant.
+        With `keep_data` the folder stays as `.belvedere-kept-<number of the tenant>`: a tenant that is made later
+        under that name must not find it.
         """
         tenant = self._tenants.find(int(key))
         if tenant is not None:
-            if not tenant.keep_data:
-                self._remove_folder(tenant)
+            self._remove_folder(tenant)
             failpoint("intake.remove-tenant.folder-gone")
             with self._database.transaction() as connection:
                 notices.forget_tenant(connection, tenant.serial)
@@ -210,7 +211,12 @@ class Intake:
         with self._history.action(SYSTEM, "tenant.remove-folder", tenant.name, tenant=tenant.serial):
             try:
                 with suppress(FileNotFoundError), self.root.open() as root:
-                    remove_tree(root, tenant.name)
+                    if root.stat(tenant.name) is None:
+                        return
+                    if tenant.keep_data:
+                        rename_folder(root, tenant.name, root, f"{OURS}kept-{tenant.serial}")
+                    else:
+                        remove_tree(root, tenant.name)
             except OSError as error:
                 code, said = sentence(error)
                 message = f"The folder of {tenant.name} cannot be removed. {said}"

@@ -18,6 +18,10 @@ _RESERVED_SLUGS: Final = frozenset({"new"})
 _FORBIDDEN: Final = {"/": "a slash", "\\": "a backslash", ":": "a colon"}
 
 
+_OURS: Final = ".belvedere-"
+"""How folders begin that stand beside those of tenants and are none."""
+
+
 def check_name(name: str) -> str:
     """Return the name, or refuse it with the reason.
 
@@ -62,6 +66,8 @@ def _reason(name: str) -> str | None:
         size = len(name.encode("utf-8"))
     except UnicodeEncodeError:
         return "The name holds half a character (a lone surrogate). Type it anew."
+    if name_key(name).startswith(_OURS):
+        return f"Names that begin with `{_OURS}` are kept for Belvedere's own folders. Choose another."
     return _reason_of_size(size) or _reason_of_shape(name)
 
 

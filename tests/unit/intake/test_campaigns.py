@@ -159,7 +159,10 @@ def test_a_tenant_that_goes_takes_its_folder_along_unless_its_data_are_kept(worl
     world.take()
     world.files.intake.remove_tenant(str(world.serial))
     world.files.intake.remove_tenant(str(world.serial))
-    assert world.home.exists() is keep_data
+    assert not world.home.exists(), "a tenant of that name made later would find it"
+    assert (world.root / f".belvedere-kept-{world.serial}" / "camp").exists() is keep_data
+    with pytest.raises(Rejected, match="own folders"):
+        world.tenants.create(SYSTEM, f".belvedere-kept-{world.serial}")
     assert (outside / "x").exists()
     assert world.files.uploads.list(SYSTEM).items == []
     assert ("previews.remove-tenant", str(world.serial)) in world.jobs()

@@ -79,7 +79,7 @@ def test_the_same_content_is_seen_and_said_and_a_changed_file_is_a_new_version(w
     world.put("camp/1/b.tsv", first)
     world.put("camp/2/b.tsv", first)
     world.take()
-    assert [two.same_as for two in world.uploads()[4:]] == [back.id, None]
+    assert {two.folder: two.same_as for two in world.uploads()[4:]} == {"camp/1": back.id, "camp/2": None}
     assert world.lying() == [
         "camp/1/parsed/a.tsv", "camp/1/parsed/a.tsv~2", "camp/1/parsed/a.tsv~3", "camp/1/parsed/a.tsv~4",
         "camp/1/parsed/b.tsv", "camp/2/parsed/b.tsv",
