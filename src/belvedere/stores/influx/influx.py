@@ -94,14 +94,13 @@ class InfluxPoints:
 
     def meta(self, lines: bytes) -> None:
         """Write points about the reading of files into the bucket of the installation, made when it is missing."""
-        if not self._meta_bucket or not lines:
+        if not (bucket := self._meta_bucket) or not lines:
             return
         for again in (False, True):
-            token = self.influx.access.token
-            outcome = self.influx.write(self._meta_bucket, token, lines, packed=False, precision="ns")
+            outcome = self.influx.write(bucket, self.influx.access.token, lines, packed=False, precision="ns")
             if outcome.status != NOT_FOUND or again:
                 break
-            self.influx.make_bucket(self._meta_bucket, "")
+            self.influx.make_bucket(bucket, "")
         if outcome.message:
             message = f"InfluxDB did not take the summary ({outcome.status}): {outcome.message}"
             raise Stuck(message, code="influxdb-refused")
