@@ -4,7 +4,7 @@ What is not here: that shape (`meters/report.py`).
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,8 @@ class Reports:
             "upload_id": str(file["id"]), "kind": file["kind"], "sha256": (file["sha256"] or b"").hex() or None,
             "version": file["version"], "same_as": str(file["same_as"]) if file["same_as"] else None,
             "moved_to": file["moved_to"], "size_bytes": file["size_bytes"],
-            "store_note": file["error"] if parsed else None,
+            "store_note": file["error"] if parsed else None, "code": None if parsed else file["code"],
+            "duration_s": _took(file),
         }
 
     def _write(self, name: str, data: bytes) -> None:
@@ -103,3 +104,9 @@ class Reports:
 
         # By the second, runs of two tenants that began in the same one would be one point.
         self._summaries(meta_lines(report, int(run.started_at.timestamp() * 1e6) * 1000))
+
+
+def _took(file: Mapping[str, Any]) -> float | None:
+    """Return how long a file took from the moment it was taken up to its end, in seconds."""
+    begun, ended = file["started_at"], file["ended_at"]
+    return round((ended - begun).total_seconds(), 3) if begun is not None and ended is not None else None

@@ -95,12 +95,15 @@ def _written(block: pl.DataFrame, starts: Sequence[str]) -> pl.Series:
 def meta_lines(report: Mapping[str, Any], at: int) -> bytes:
     """Write the points about a run and its files, from the run's report, at this nanosecond.
 
-    `tsv_parser_run` has one point, `tsv_parser_file` one for each file; both as today's parser writes them.
+    `tsv_parser_run` has one point, `tsv_parser_file` one for each file; both as today's parser writes them, with what
+    it does not know besides: whose run it was, how large a file was and how long it took, and the code of a refusal.
     """
+    whose = {str(one["bucket"]) for one in report["files"] if one["bucket"]}
     lines = [_meta("tsv_parser_run", {"status": report["status"]}, {
         **{name: report[name] for name in ("nb_files_total", "nb_files_success", "nb_files_failed", "nb_points_total")},
         "duration_s": float(report["duration_s"]),
         "base_folder": str(report["base_folder"]),
+        **({"bucket": whose.pop()} if len(whose) == 1 else {}),
     }, at)]
     lines += [
         _meta("tsv_parser_file", {
@@ -109,13 +112,16 @@ def meta_lines(report: Mapping[str, Any], at: int) -> bytes:
             "campaign": one["campaign"] or "",
             "device_master_sn": one["device_master_sn"] or "",
             "file_name": str(one["file_path"]).rpartition("/")[2],
-        }, {name: one[name] for name in _FILE_FIELDS}, at)
+            "code": one.get("code") or "",
+        }, {name: one[name] for name in (*_FILE_FIELDS, *_MORE_FIELDS) if one.get(name) is not None}, at)
         for one in report["files"]
     ]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 _FILE_FIELDS: Final = ("nb_rows", "nb_channels", "nb_points", "nb_invalid_timestamps", "nb_invalid_values")
+_MORE_FIELDS: Final = ("size_bytes", "duration_s")
+"""What only a report of ours has."""
 
 
 def _meta(measurement: str, tags: Mapping[str, str], fields: Mapping[str, int | float | str], at: int) -> str:

@@ -122,13 +122,15 @@ def test_a_run_is_a_partial_failure_as_soon_as_one_file_fails(whole):
     }
     assert run_report(RUN, [good])["status"] == "success"
     assert report_name(RUN.id) == "tsv_parser_2026-01-05T16-20-16.000005+00-00.json"
-    assert meta_lines(report, 1767630018).decode() == (
-        'tsv_parser_run,status=partial_failure base_folder="/srv/\\"data\\"",duration_s=1.5,nb_files_failed=1i,'
-        "nb_files_success=1i,nb_files_total=2i,nb_points_total=4i 1767630018\n"
+    more = {"code": "header", "size_bytes": 12, "duration_s": 0.25}
+    assert meta_lines(report | {"files": [good, bad | more]}, 1767630018).decode() == (
+        'tsv_parser_run,status=partial_failure base_folder="/srv/\\"data\\"",bucket="acme",duration_s=1.5,'
+        "nb_files_failed=1i,nb_files_success=1i,nb_files_total=2i,nb_points_total=4i 1767630018\n"
         "tsv_parser_file,bucket=acme,campaign=roof,device_master_sn=02001171,file_name=a\\ b.tsv,status=success "
         "nb_channels=2i,nb_invalid_timestamps=0i,nb_invalid_values=0i,nb_points=4i,nb_rows=2i 1767630018\n"
-        "tsv_parser_file,bucket=acme,campaign=roof,device_master_sn=02001171,file_name=x.tsv,status=error "
-        "nb_channels=0i,nb_invalid_timestamps=0i,nb_invalid_values=0i,nb_points=0i,nb_rows=0i 1767630018\n"
+        "tsv_parser_file,bucket=acme,campaign=roof,code=header,device_master_sn=02001171,file_name=x.tsv,status=error "
+        "duration_s=0.25,nb_channels=0i,nb_invalid_timestamps=0i,nb_invalid_values=0i,nb_points=0i,nb_rows=0i,"
+        "size_bytes=12i 1767630018\n"
     )
 
 
