@@ -30,6 +30,7 @@ from belvedere.identity.members.invitations import Invitations
 from belvedere.identity.members.service import Members
 from belvedere.identity.sessions import Sessions
 from belvedere.identity.tokens import Tokens
+from belvedere.intake.campaigns.measured import Measurements
 from belvedere.intake.campaigns.service import Campaigns
 from belvedere.intake.hooks.local import LocalDoor
 from belvedere.intake.hooks.service import Hooks
@@ -60,15 +61,8 @@ from belvedere.notifications import jobs as notification_jobs
 from belvedere.notifications.service import Notifications
 from belvedere.notifications.slack import slack
 from belvedere.previews import jobs as preview_jobs
-from belvedere.previews.capture import Chromium
-from belvedere.previews.model import Camera, Shape
-from belvedere.previews.pictures import Pictures
-from belvedere.previews.rendered import Rendering
 from belvedere.previews.service import Previews
-from belvedere.previews.sights import Sights
-from belvedere.previews.slots import Slots
-from belvedere.previews.subjects import subjects
-from belvedere.previews.tokens import CaptureTokens
+from belvedere.previews.wire import previews_of
 from belvedere.reactions import REACTIONS
 from belvedere.stores import jobs as store_jobs
 from belvedere.stores.influx import jobs as influx_jobs
@@ -88,7 +82,6 @@ from belvedere.workspaces.adoption.service import Adoption
 from belvedere.workspaces.drift.service import Drift
 from belvedere.workspaces.grafana.desired import Publications
 from belvedere.workspaces.grafana.own import OwnGrafanas
-from belvedere.workspaces.grafana.passes import Mode, mode_of
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 from belvedere.workspaces.grafana.wire import base_of, gateway_address, grafana_of, options_of, shared_of, tier_of
 from belvedere.workspaces.moves import Moves
@@ -289,7 +282,7 @@ def build(settings: Settings) -> Services:
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
         server=server_of(settings, control_url(settings)), points=[influx] if influx is not None else [],
     )
-    series = SeriesPoints(database=database, stores=stores, tenants=tenants)
+    series = SeriesPoints(database=database, stores=stores, tenants=tenants, timescale=settings.series_timescale)
     points: PointStore = influx if influx is not None and keeps_points(settings) else series
     identities = LinkedIdentities(database=database, history=history, tenants=tenants)
     workspaces, own = _workspaces(
@@ -301,14 +294,17 @@ def build(settings: Settings) -> Services:
     dashboards: Dashboards = Dashboards(
         database=database, history=history, queue=queue, stores=stores, workspaces=workspaces, base_url=settings.url,
         reached=bool(settings.public_url), points=forms_of(settings, influx),
+        campaigns=Measurements(database=database, store_kind=points.kind),
     )
     templates = GrafanaTemplates(
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
     )
     viewer = Viewer(load=dashboards.shown, readers=stores)
     notifications = _notifications(settings, database=database, queue=queue, history=history, credentials=credentials)
-    previews = _previews(settings, database=database, queue=queue, history=history, notifications=notifications,
-                         workspaces=workspaces, dashboards=dashboards)
+    previews = previews_of(
+        settings, database=database, queue=queue, history=history, notifications=notifications, workspaces=workspaces,
+        dashboards=dashboards,
+    )
     sftp = SftpUsers(database=database, history=history, queue=queue, tenants=tenants)
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
@@ -365,36 +361,3 @@ def _notifications(
         read_credential=credentials.read, open_slack=slack(settings.slack_api_url),
         slack_token=settings.slack_bot_token, slack_channel=settings.slack_channel_id,
     )
-
-
-def _previews(
-    settings: Settings, *, database: Database, queue: JobQueue, history: FileHistory, notifications: Notifications,
-    workspaces: Workspaces, dashboards: Dashboards,
-) -> Previews:
-    tokens = CaptureTokens(database=database, session_s=settings.capture_timeout_ms / 1000 + 30)
-    sights = Sights(
-        tokens=tokens, portal_url=settings.inner_url, passes=workspaces, theme=settings.capture_theme,
-        capture_s=settings.capture_timeout_ms / 1000,
-    )
-    return Previews(
-        database=database, queue=queue, history=history, camera=_camera(settings), notifications=notifications,
-        pictures=Pictures(settings.path(settings.capture_dir)), sights=sights,
-        slots=Slots(settings.path("browsers"), settings.capture_browsers), browsers=settings.capture_browsers,
-        tokens=tokens, subjects=subjects(dashboards),
-    )
-
-
-def _camera(settings: Settings) -> Camera:
-    shape = Shape(
-        width=settings.capture_width, height=settings.capture_height, frames=settings.capture_frames,
-        delay_ms=settings.capture_frame_delay_ms, timeout_s=settings.capture_timeout_ms / 1000,
-        memory_bytes=settings.capture_memory_bytes, theme=settings.capture_theme,
-    )
-    ca_file = base_of(settings).ca_file
-    browser = Chromium(
-        place=settings.path("browsers"), shape=shape, program=settings.browser, enabled=settings.capture_enabled,
-        ca_file=ca_file,
-    )
-    if not settings.capture_enabled or mode_of(settings.grafana_capture) is not Mode.RENDERER:
-        return browser
-    return Rendering(browser=browser, shape=shape, ca_file=ca_file)

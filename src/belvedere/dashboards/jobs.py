@@ -19,6 +19,11 @@ def jobs(dashboards: Dashboards) -> list[Job]:
             help="Look at all stores of a tenant.",
         ),
         Job(
+            name="dashboards.renew",
+            run=dashboards.renewing.renew,
+            help="Show the newest values of a campaign, and have its picture taken anew.",
+        ),
+        Job(
             name="dashboards.readdress",
             run=lambda key: dashboards.readdress(int(key)),
             help="Show a tenant's dashboards where its workspace is now.",

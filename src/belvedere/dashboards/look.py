@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from belvedere.dashboards import postgres
 from belvedere.dashboards.bind import bind
+from belvedere.dashboards.campaigns import Measured
 from belvedere.dashboards.classify import Classification, Profile, Shape, asked_values, classify
 from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.store import Desired
@@ -122,9 +123,12 @@ def fingerprint(relation: Seen, override: str | None) -> str:
 
 def look(
     reader: Reader, relation: Seen, *, tenant: int, store_id: UUID, database: str, store_kind: str,
-    override: str | None, within_s: float,
+    override: str | None, within_s: float, measured: Measured | None = None,
 ) -> Looked | None:
-    """Say what dashboard a relation should have; None when it vanished while it was looked at."""
+    """Say what dashboard a relation should have; None when it vanished while it was looked at.
+
+    `measured` is what files brought to it: rows before the first of them are of a clock that was lost.
+    """
     shape = shape_of(relation, database, store_kind)
     seen, state, message, inside = Profile(), DashboardState.READY, "", False
     reach = since = until = ""
@@ -139,7 +143,8 @@ def look(
                 _, model = _drawn(shape, seen, override)
                 most = _template(model).most_values
                 if most:
-                    since, until, clipped = postgres.window(connection, model, most)
+                    since, until, clipped = postgres.window(
+                        connection, model, most, first=measured.first if measured else None)
                 else:
                     reach = postgres.reach(connection, model)
             except psycopg.Error as error:
@@ -158,7 +163,7 @@ def look(
     model = replace(model, reach=reach, since=since, until=until, clipped=clipped)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
-        found, state, message, _size(relation, model))
+        found, state, message, _size(relation, model), relation.oid)
     return Looked(desired, away=bool(message) and not inside)
 
 

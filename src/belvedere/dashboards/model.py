@@ -35,6 +35,7 @@ class Dashboard:
 
     `link` is one for messages: where it can, it leads through the portal to wherever the dashboard is by then.
 
+    `changed_at` is when it was last drawn otherwise, `renewed_at` when it last had new values of a campaign to show.
     `preview_id`, `captured_at` and `sent_at` tell of the newest good preview and the first message sent about it.
     """
 
@@ -58,6 +59,7 @@ class Dashboard:
     guess: bool
     template: str
     overridden: bool
+    renewed_at: datetime | None = None
     preview_id: UUID | None = None
     captured_at: datetime | None = None
     sent_at: datetime | None = None

@@ -5,7 +5,7 @@ pg_catalog`. What is not here: what the counts mean (`classify.py`), panels' que
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -25,8 +25,16 @@ _RANGES: Final = (
 )
 """The most days that each leaves room for: what fits today is to fit for a while."""
 
+_SHORT_RANGES: Final = ((0.2, "now-6h"), (0.9, "now-24h"), (1.9, "now-2d"))
+"""Ranges of a table that is looked at again whenever values come, and so need not fit for long."""
+
 _LIVE: Final = timedelta(days=3)
 """How old the last row may be for more to be expected: files come once a night, and not on each weekend."""
+
+_EMPTY: Final = 0.25
+"""The most of a range that may be empty at its end for the sake of rows to come."""
+
+_BEGINNING: Final = datetime.min.replace(year=1900, tzinfo=UTC)
 
 
 def profile(
@@ -86,11 +94,12 @@ def reach(connection: psycopg.Connection[Any], model: Model, *, timeout_ms: int 
 
 
 def window(
-    connection: psycopg.Connection[Any], model: Model, most: int, *, timeout_ms: int = 3000
+    connection: psycopg.Connection[Any], model: Model, most: int, *, first: datetime | None = None,
+    timeout_ms: int = 3000,
 ) -> tuple[str, str, bool]:
     """Return the range to show first, and whether rows after it are left out on purpose.
 
-    It is where the last `most` rows stand, but for a few that stand far apart.
+    It is where the last `most` rows stand, but for a few that stand far apart. Rows before `first` do not count.
     Only where an index leads to the last rows it is quick enough; empty where it is not, and for no rows at all.
     While rows still come, the range goes with the clock.
 
@@ -103,8 +112,9 @@ def window(
     statement = write(
         "SELECT count(*) AS n, min(t) AS low, percentile_disc(0.01) WITHIN GROUP (ORDER BY t) AS early, "
         "percentile_disc(0.99) WITHIN GROUP (ORDER BY t) AS late, max(t) AS high, now() AS now FROM "
-        "(SELECT {0} AS t FROM {1}.{2} ORDER BY {0} DESC LIMIT {3}) AS last", sql.Identifier(field.column),
-        sql.Identifier(model.schema), sql.Identifier(model.table), sql.Literal(most))
+        "(SELECT {0} AS t FROM {1}.{2} WHERE {0} >= {4} ORDER BY {0} DESC LIMIT {3}) AS last",
+        sql.Identifier(field.column), sql.Identifier(model.schema), sql.Identifier(model.table), sql.Literal(most),
+        sql.Literal(first or _BEGINNING))
     try:
         with connection.transaction():
             connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(timeout_ms)])
@@ -121,10 +131,11 @@ def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str, bool]
     # A meter whose clock was reset writes a few rows years away: they would leave a dot at each end of a chart.
     since = row["early"] if row["early"] - row["low"] > row["late"] - row["early"] else row["low"]
     until = row["late"] if row["high"] - row["late"] > row["late"] - since else row["high"]
-    if -_LIVE < row["now"] - until < _LIVE:
+    if -_LIVE < row["now"] - until < min(_LIVE, (row["now"] - since) * _EMPTY):
         days = (row["now"] - since) / timedelta(days=1)
-        fitting = [name for most, name in _RANGES if days <= most]
-        shorter = [name for most, name in _RANGES if most <= days]
+        ranges = (*_SHORT_RANGES, *_RANGES)
+        fitting = [name for most, name in ranges if days <= most]
+        shorter = [name for most, name in ranges if most <= days]
         name = (fitting[0] if fitting else "") if whole else (shorter[-1] if shorter else "now-24h")
         if name:
             return name, "now", False

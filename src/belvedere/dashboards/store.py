@@ -18,8 +18,8 @@ _SELECT: Final[LiteralString] = (
     "SELECT d.id, d.tenant_id, t.name AS tenant, t.slug, d.store_id, d.store_kind, d.database_name, d.table_name, "
     "d.subject, "
     "d.family, d.title, d.state, d.message, d.url, d.link, d.created_at, d.changed_at, d.guess, d.template, "
-    "d.override_template IS NOT NULL AS overridden, o.preview_id, o.captured_at, o.sent_at FROM dashboard d "
-    "JOIN tenant t ON t.serial = d.tenant_id LEFT JOIN dashboard_outcome o ON o.dashboard_id = d.id "
+    "d.override_template IS NOT NULL AS overridden, d.renewed_at, o.preview_id, o.captured_at, o.sent_at "
+    "FROM dashboard d JOIN tenant t ON t.serial = d.tenant_id LEFT JOIN dashboard_outcome o ON o.dashboard_id = d.id "
     "WHERE d.state <> 'gone'"
 )
 
@@ -28,7 +28,7 @@ _SELECT: Final[LiteralString] = (
 class Desired:
     """What a dashboard of one relation should be. `seen` is the fingerprint of what was looked at.
 
-    `size_bytes` is how big it was then; None where its range of time depends on no row.
+    `size_bytes` is how big it was then; None where its range of time depends on no row. `oid` is the relation's number.
     """
 
     tenant_id: int
@@ -42,6 +42,7 @@ class Desired:
     state: DashboardState
     message: str
     size_bytes: int | None = None
+    oid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,18 @@ class Stored:
     failures: int
     again_at: datetime | None
     size_bytes: int | None
+    oid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfCampaign:
+    """The dashboard of a campaign, as far as renewing it goes: the values that it shows, and since when."""
+
+    id: UUID
+    store_id: UUID
+    title: str
+    values_at: datetime | None
+    renewed_at: datetime | None
 
 
 def page(
@@ -122,11 +135,11 @@ def of_store(connection: Connection, store_id: UUID) -> list[Stored]:
     """Return the dashboards of a store, gone ones too."""
     found = rows(
         connection,
-        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at, size_bytes "
-        "FROM dashboard WHERE store_id = %s", [store_id])
+        "SELECT id, schema_name, table_name, seen, state, looked_at, override_template, failures, again_at, "
+        "size_bytes, oid FROM dashboard WHERE store_id = %s", [store_id])
     return [
         Stored(row["id"], row["schema_name"], row["table_name"], row["seen"], row["state"], row["looked_at"],
-               row["override_template"], row["failures"], row["again_at"], row["size_bytes"])
+               row["override_template"], row["failures"], row["again_at"], row["size_bytes"], row["oid"])
         for row in found
     ]
 
@@ -153,7 +166,7 @@ def put(
         "template": desired.model.template, "family": desired.model.family, "title": desired.model.title,
         "subject": desired.subject, "guess": desired.model.guess, "state": state, "message": desired.message,
         "seen": desired.seen, "model": Jsonb(model), "why": Jsonb(why), "failures": failures, "again_at": again_at,
-        "size": desired.size_bytes,
+        "size": desired.size_bytes, "oid": desired.oid,
     }
     row = one(
         connection,
@@ -164,16 +177,17 @@ def put(
         ), written AS (
             INSERT INTO dashboard AS d (id, tenant_id, store_id, store_kind, database_name, schema_name, table_name,
                 template, family, title, subject, guess, state, message, seen, model, why, failures,
-                again_at, size_bytes)
+                again_at, size_bytes, oid)
             SELECT %(id)s, serial, %(store)s, %(kind)s, %(database)s, %(schema)s, %(table)s, %(template)s, %(family)s,
                 %(title)s, %(subject)s, %(guess)s, %(state)s, %(message)s, %(seen)s, %(model)s, %(why)s, %(failures)s,
-                %(again_at)s, %(size)s
+                %(again_at)s, %(size)s, %(oid)s
             FROM tenant WHERE serial = %(tenant)s AND deleting_since IS NULL
             ON CONFLICT (store_id, schema_name, table_name) DO UPDATE SET
                 template = excluded.template, family = excluded.family, title = excluded.title,
                 subject = excluded.subject, guess = excluded.guess, message = excluded.message, seen = excluded.seen,
                 why = excluded.why, looked_at = now(), gone_at = NULL, model = excluded.model,
                 failures = excluded.failures, again_at = excluded.again_at, size_bytes = excluded.size_bytes,
+                oid = excluded.oid,
                 state = CASE WHEN d.model = excluded.model AND d.state = 'ready' AND excluded.state = 'working'
                     THEN 'ready' ELSE excluded.state END,
                 version = d.version + (d.model <> excluded.model)::int,
@@ -245,6 +259,34 @@ def standing(connection: Connection, tenant: int) -> list[tuple[UUID, UUID, Mode
     return [(row["id"], row["store_id"], msgspec.convert(row["model"], Model)) for row in found]
 
 
+def of_campaign(connection: Connection, tenant: int, kind: str, table: str) -> OfCampaign | None:
+    """Find the dashboard of a campaign that is shown or about to be."""
+    row = one(
+        connection,
+        "SELECT id, store_id, title, values_at, renewed_at FROM dashboard WHERE tenant_id = %s AND store_kind = %s "
+        "AND table_name = %s AND state IN ('ready', 'working')", [tenant, kind, table])
+    return OfCampaign(**row) if row else None
+
+
+def renewed(connection: Connection, dashboard_id: UUID, *, values_at: datetime, now: datetime) -> bool:
+    """Write down up to when a dashboard's values are shown, if it is; tell whether it is."""
+    return bool(connection.execute(
+        "UPDATE dashboard SET values_at = greatest(values_at, %s), renewed_at = %s WHERE id = %s AND state = 'ready'",
+        [values_at, now, dashboard_id]).rowcount)
+
+
+def rename(connection: Connection, dashboard_id: UUID, schema: str, table: str) -> None:
+    """Let a dashboard be that of a relation that was renamed. It is looked at again, and drawn with its new name."""
+    connection.execute(
+        "UPDATE dashboard SET schema_name = %s, table_name = %s, seen = '' WHERE id = %s",
+        [schema, table, dashboard_id])
+
+
+def forget(connection: Connection, dashboard_id: UUID) -> None:
+    """Drop one that is gone."""
+    connection.execute("DELETE FROM dashboard WHERE id = %s AND state = 'gone'", [dashboard_id])
+
+
 def readdress(connection: Connection, dashboard_id: UUID, url: str) -> bool:
     """Write a dashboard's new address; tell whether it is one."""
     return bool(connection.execute(
@@ -258,5 +300,6 @@ def _dashboard(row: dict[str, Any]) -> Dashboard:
         store_kind=row["store_kind"], database=row["database_name"], table=row["table_name"], subject=row["subject"],
         family=row["family"], title=row["title"], state=DashboardState(row["state"]), message=row["message"],
         url=row["url"], link=row["link"], created_at=row["created_at"], changed_at=row["changed_at"],
-        guess=row["guess"], template=row["template"], overridden=row["overridden"], preview_id=row["preview_id"],
+        guess=row["guess"], template=row["template"], overridden=row["overridden"], renewed_at=row["renewed_at"],
+        preview_id=row["preview_id"],
         captured_at=row["captured_at"], sent_at=row["sent_at"])

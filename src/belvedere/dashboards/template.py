@@ -81,7 +81,10 @@ class Derived(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Template(Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of the catalogue. `most_values`: only so many of the last rows are shown first, where there are more."""
+    """One file of the catalogue. `most_values`: only so many of the last rows are shown first, where there are more.
+
+    One that is `for_operators` draws what is Belvedere's own, and is never chosen for a table of a tenant's.
+    """
 
     template: str
     family: str
@@ -105,6 +108,7 @@ class Template(Struct, frozen=True, forbid_unknown_fields=True):
     default_range: str = ""
     most_values: int = 0
     fallback: bool = False
+    for_operators: bool = False
 
     def panels(self) -> list[Panel]:
         """Return all panels in order."""
@@ -129,7 +133,17 @@ def parse(text: str) -> Template:
 
 @cache
 def catalogue() -> tuple[Template, ...]:
-    """Return every template of this package, the fallback last."""
+    """Return every template that a tenant's table may have, the fallback last."""
+    return tuple(one for one in _everything() if not one.for_operators)
+
+
+def of_operators(name: str) -> Template:
+    """Return a template that draws what is Belvedere's own."""
+    return next(one for one in _everything() if one.for_operators and one.template == name)
+
+
+@cache
+def _everything() -> tuple[Template, ...]:
     found = [
         parse(entry.read_text(encoding="utf-8"))
         for entry in files("belvedere.dashboards.catalogue").iterdir()

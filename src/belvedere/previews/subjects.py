@@ -45,6 +45,11 @@ class Described(Protocol):
         """When what it shows was last made anew."""
         ...
 
+    @property
+    def renewed_at(self) -> datetime | None:
+        """When it last had new values to show, where that is known."""
+        ...
+
 
 class Source(Protocol):
     """Where dashboards are looked up."""
@@ -64,7 +69,7 @@ def subjects(source: Source) -> Subjects:
             return None
         return Subject(
             tenant=found.tenant_id, dashboard_id=dashboard_id, title=found.title, url=found.url, link=found.link,
-            creator=found.tenant, changed_at=found.changed_at,
+            creator=found.tenant, changed_at=max(found.changed_at, found.renewed_at or found.changed_at),
         )
 
     return look

@@ -51,8 +51,8 @@ def guarded(tenant_store, cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def clock(dashboards: Dashboards) -> SimpleNamespace:
     """A clock of the room that a test may put forward, and looks that are soon over."""
     hands = SimpleNamespace(ahead=timedelta())
-    dashboards._now = lambda: datetime.now(UTC) + hands.ahead
-    dashboards._patience = Patience(look_s=0.2)
+    dashboards._following._now = lambda: datetime.now(UTC) + hands.ahead
+    dashboards._following._patience = Patience(look_s=0.2)
     return hands
 
 
@@ -124,7 +124,7 @@ def test_what_there_is_no_time_for_comes_in_the_next_job(
     dashboards: Dashboards, guarded, clock, actor: Actor, database: Database
 ) -> None:
     guarded.write(ENDLESS, TRAP, TRAP.replace("a_trap", "a_trap_too"), *HONEST)
-    dashboards._patience = Patience(look_s=0.2, begin_s=0)
+    dashboards._following._patience = Patience(look_s=0.2, begin_s=0)
     for done in range(1, 5):
         dashboards.reconcile(guarded.facts.id)
         assert guarded.reads == len(states(dashboards, actor)) == done

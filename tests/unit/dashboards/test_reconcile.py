@@ -123,7 +123,7 @@ def test_why_tells_columns_scores_and_runner_up(dashboards: Dashboards, orfs, ac
 def test_every_relation_ends_in_a_state_with_a_sentence(
     dashboards: Dashboards, tenant_store, viewer: Viewer, actor: Actor
 ) -> None:
-    dashboards._patience = Patience(look_s=0.3)
+    dashboards._following._patience = Patience(look_s=0.3)
     wide = ", ".join(f"c{i} float8" for i in range(1600))
     tenant_store.write(
         "CREATE TABLE nothing ()",

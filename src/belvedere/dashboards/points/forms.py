@@ -4,19 +4,21 @@ Nothing is asked of InfluxDB: what a campaign has is written down when its point
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from belvedere.dashboards.bind import bind
+from belvedere.dashboards.campaigns import Measured
 from belvedere.dashboards.classify import Profile, classify
 from belvedere.dashboards.look import Looked, Seen, fingerprint, shape_of
 from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.points.channels import Place
 from belvedere.dashboards.points.to_flux import to_flux
 from belvedere.dashboards.points.to_influxql import to_influxql
+from belvedere.dashboards.postgres import first_range
 from belvedere.dashboards.store import Desired
 from belvedere.dashboards.template import catalogue, find
 from belvedere.dashboards.to_grafana import Document
@@ -28,9 +30,6 @@ from belvedere.stores.model import StoreKind
 from belvedere.workspaces.model import Model
 
 KIND: Final = StoreKind.INFLUXDB
-_RANGE: Final = timedelta(days=7)
-_STILL: Final = timedelta(days=2)
-"""A campaign whose last row is younger than that still runs: its dashboard ends now."""
 
 Campaigns = Callable[[int], tuple[UUID, Mapping[str, Campaign]] | None]
 """A tenant's store in InfluxDB and its campaigns by name."""
@@ -52,16 +51,20 @@ class PointForms:
     def look(
         self, _reader: object, relation: Seen, *, tenant: int, store_id: UUID, database: str, store_kind: str,
         override: str | None, within_s: float,  # noqa: ARG002  (as a look at a table takes it)
+        measured: Measured | None = None,
     ) -> Looked:
         """Say what dashboard a campaign should have; `look.look` without a look at its rows."""
         shape = shape_of(relation, database, store_kind)
         found = classify(shape, Profile(), override=override)
-        model = bind(find(found.chosen.template) or catalogue()[-1], shape, found.chosen, guess=found.guess)
+        template = find(found.chosen.template) or catalogue()[-1]
+        model = bind(template, shape, found.chosen, guess=found.guess)
         home = self._campaigns(tenant)
-        since, until = self._window(home[1].get(relation.name) if home is not None else None)
+        since, until = self._window(
+            home[1].get(relation.name) if home is not None else None, measured, template.most_values)
         desired = Desired(
             tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject,
-            replace(model, since=since, until=until), found, DashboardState.READY, "", relation.size_bytes)
+            replace(model, since=since, until=until), found, DashboardState.READY, "", relation.size_bytes,
+            relation.oid)
         return Looked(desired, away=False)
 
     def draw(self, tenant: int) -> Draw:
@@ -78,14 +81,24 @@ class PointForms:
 
         return drawn
 
-    def _window(self, known: Campaign | None) -> tuple[str, str]:
-        """Return what is shown first: the last week, or that of a campaign that has ended."""
-        if known is None or known.first_s is None or known.last_s is None:
+    def _window(self, known: Campaign | None, measured: Measured | None, most: int) -> tuple[str, str]:
+        """Return what is shown first: all that was measured, or of a long campaign what may be read at once.
+
+        What files tell goes before what was written, since rows of a clock that was lost were written too.
+        """
+        first, last = (measured.first, measured.last) if measured is not None else (None, None)
+        if (first is None or last is None) and known is not None and known.first_s is not None and known.last_s:
+            first, last = (datetime.fromtimestamp(moment, UTC) for moment in (known.first_s, known.last_s))
+        if first is None or last is None:
             return "now-7d", "now"
-        first, last = (datetime.fromtimestamp(moment, UTC) for moment in (known.first_s, known.last_s))
-        if self._now() - last < _STILL:
-            return "now-7d", "now"
-        return _written(max(first, last - _RANGE)), _written(last + timedelta(minutes=1))
+        points = measured.points if measured is not None else 0
+        whole = not points or points <= most
+        if not whole:
+            # Meters write at an even pace, so that a share of the time has that share of the values.
+            first = last - (last - first) * (most / points)
+        row = {"low": first, "early": first, "late": last, "high": last, "now": self._now()}
+        since, until, _ = first_range(row, whole=whole)
+        return since, until
 
 
 def forms_of(settings: Settings, influx: InfluxPoints | None) -> PointForms | None:
@@ -93,7 +106,3 @@ def forms_of(settings: Settings, influx: InfluxPoints | None) -> PointForms | No
     if influx is None:
         return None
     return PointForms(influx.campaigns, plugin=settings.influx_plugin, flux=settings.influx_language == "flux")
-
-
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -148,6 +148,22 @@ def get(connection: Connection, ident: UUID) -> Campaign | None:
     return _campaign(found) if found else None
 
 
+def measured(connection: Connection, *, ident: UUID | None, serial: int | None) -> list[dict[str, Any]]:
+    """Return what meters' files brought to active campaigns: to one, or to all of a tenant.
+
+    `name` is the one under which its points are.
+    """
+    return rows(
+        connection,
+        "SELECT campaign.tenant_id, coalesce(points_under, campaign.name) AS name, "
+        "coalesce(sum(points), 0)::bigint AS points, min(first_at) AS first, max(last_at) AS last, "
+        "max(upload.ended_at) AS newest_at FROM campaign LEFT JOIN upload ON campaign_id = campaign.id "
+        "AND kind = 'meter' AND upload.state = 'parsed' AND same_as IS NULL AND points > 0 "
+        "WHERE (campaign.id = %(ident)s OR campaign.tenant_id = %(serial)s) AND campaign.state = 'active' "
+        "GROUP BY campaign.id", {"ident": ident, "serial": serial},
+    )
+
+
 def by_name(connection: Connection, serial: int, name: str) -> UUID | None:
     """Return the active campaign of a name."""
     found = one(

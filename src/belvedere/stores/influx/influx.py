@@ -117,8 +117,8 @@ class InfluxPoints:
                 raise Conflict(message)
             tags = self._tags(connection, serial, to, keep=known["tags"])
             store.rename_campaign(connection, serial, campaign, to=to, tags=tags)
-            store.unshow(connection, row["id"], campaign)
-            store.show(connection, serial, row["id"], to, columns_of(known["quantities"]))
+            if not store.reshow(connection, row["id"], campaign, to=to):
+                store.show(connection, serial, row["id"], to, columns_of(known["quantities"]))
             self._moved(connection, serial, row["id"], moved=True)
             failpoint("stores.influx.rename.before-commit")
 

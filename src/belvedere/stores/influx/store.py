@@ -172,6 +172,15 @@ def show(
     return True
 
 
+def reshow(connection: Connection, store_id: UUID, name: str, *, to: str) -> bool:
+    """Let a campaign stand under another name, still as the one it was; tell whether it stood."""
+    return bool(
+        connection.execute(
+            "UPDATE relation SET name = %s WHERE store_id = %s AND name = %s AND state <> 'gone'", [to, store_id, name]
+        ).rowcount
+    )
+
+
 def unshow(connection: Connection, store_id: UUID, name: str) -> bool:
     """Take a campaign from the store's relations; tell whether it stood there."""
     return bool(
