@@ -107,7 +107,7 @@ class Batch:
         """The channels in the order of the columns."""
         return self.header.channels
 
-    def lines(self, at_most: int = 20_000) -> Iterator[bytes]:
+    def lines(self, at_most: int = 10_000) -> Iterator[bytes]:
         """Write the points as line protocol, so many lines in each piece at most. See `lines.py`."""
         from belvedere.intake.meters.lines import lines_of  # noqa: PLC0415 (it brings the columns with it)
 

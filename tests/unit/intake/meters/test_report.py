@@ -1,5 +1,6 @@
 """Lines, reports and summaries: their forms, and that they are always what others can read."""
 
+import dataclasses
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -75,15 +76,21 @@ def test_tags_are_escaped(value, written):
 
 
 @FEW
-@given(st.lists(st.tuples(st.integers(-2**40, 2**40), VALUES), max_size=30), st.integers(1, 7))
+@given(st.lists(st.tuples(st.integers(-2**40, 2**40), VALUES, VALUES), max_size=30), st.integers(1, 7))
 def test_numbers_read_back_as_the_same_and_pieces_are_as_long_as_asked(rows, at_most):
-    made = frame([time for time, _ in rows], [value for _, value in rows])
-    pieces = list(lines_of("m", [CHANNEL], made, at_most))
-    assert all(1 <= piece.count(b"\n") <= at_most and piece.endswith(b"\n") for piece in pieces)
-    found = {time: value for (_, time), value in points_of_lines(b"".join(pieces)).items()}
-    expected = {time: value for time, value in rows if value is not None}
-    assert found == expected
-    assert all(math.copysign(1, found[time]) == math.copysign(1, value) for time, value in expected.items())
+    other = dataclasses.replace(CHANNEL, id="M1_\0Ch1", unit="\0\n")
+    made = frame([row[0] for row in rows], [row[1] for row in rows])
+    made = made.with_columns(pl.Series(other.id, [row[2] for row in rows], pl.Float64))
+    pieces = list(lines_of("m", [CHANNEL, other], made, at_most))
+    counts = [piece.count(b"\n") for piece in pieces]
+    assert set(counts[:-1]) <= {at_most} and all(1 <= count <= at_most for count in counts[-1:])
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    found = points_of_lines(b"".join(pieces))
+    for place, channel in ((1, CHANNEL), (2, other)):
+        there = {time: value for (key, time), value in found.items() if f"channel_id={channel.id}," in key}
+        expected = {row[0]: row[place] for row in rows if row[place] is not None}
+        assert there == expected
+        assert all(math.copysign(1, there[time]) == math.copysign(1, value) for time, value in expected.items())
 
 
 def test_the_report_of_a_file_has_every_member_of_today(whole):
