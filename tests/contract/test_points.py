@@ -1,4 +1,7 @@
-"""What a store of measured values promises, on the twin, on PostgreSQL and on InfluxDB."""
+"""What a store of measured values promises, on the twin, on PostgreSQL, on TimescaleDB and on InfluxDB.
+
+TimescaleDB is the server that BELVEDERE_TEST_TIMESCALE_URL names; see `timescale_world.py`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +15,7 @@ import pytest
 from psycopg import sql
 
 import influx_world
+import timescale_world
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.keys import FileKeys
 from belvedere.credentials.service import Credentials
@@ -22,6 +26,7 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, NotFound
 from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
+from belvedere.stores.model import Server
 from belvedere.stores.series.plan import view_name
 from belvedere.stores.series.service import SeriesPoints
 from belvedere.stores.service import Stores
@@ -93,7 +98,7 @@ def twin() -> World:
     return World(made, [1, 2], made.seen)
 
 
-def stores_of(database: Database, home: Path) -> tuple[Tenants, Stores]:
+def stores_of(database: Database, home: Path, server: Server | None = None) -> tuple[Tenants, Stores]:
     settings = Settings(home=str(home))
     history, queue = FileHistory(home / "history"), JobQueue(database, REACTIONS)
     tenants = Tenants(database=database, history=history, queue=queue)
@@ -101,12 +106,12 @@ def stores_of(database: Database, home: Path) -> tuple[Tenants, Stores]:
         database=database, history=history, queue=queue, vault=Vault(FileKeys(home / "keys" / "master")))
     stores = Stores(
         database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
-        server=server_of(settings, database.url))
+        server=server or server_of(settings, database.url))
     return tenants, stores
 
 
-def postgresql(cluster: Any, database: Database, home: Path) -> World:
-    tenants, stores = stores_of(database, home)
+def postgresql(cluster: Any, database: Database, home: Path, server: Server | None = None) -> World:
+    tenants, stores = stores_of(database, home, server)
     root = Actor(name="root", role=Role.ADMIN, door="test", origin="127.0.0.1")
     serials = [tenants.create(root, name)[0].serial for name in ("alice", "bob")]
     points = SeriesPoints(database=database, stores=stores, tenants=tenants)
@@ -117,7 +122,7 @@ def postgresql(cluster: Any, database: Database, home: Path) -> World:
             return {}
         role, password = stores.reader_login(place.id)
         with psycopg.connect(
-            host="127.0.0.1", port=cluster.port, dbname=place.database, user=role, password=password.reveal()
+            host=place.host, port=place.port, dbname=place.database, user=role, password=password.reveal()
         ) as session:
             try:
                 found = session.execute(
@@ -146,6 +151,15 @@ def series(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 
 
 @pytest.fixture(scope="module")
+def timescale(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Tenants' databases on a server with TimescaleDB; the control database stays where it is."""
+    with timescale_world.server() as server, cluster.control() as database:
+        made = postgresql(cluster, database, tmp_path_factory.mktemp("timescale"), server)
+        yield made
+        made.more["stores"].close()
+
+
+@pytest.fixture(scope="module")
 def influx(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
     """Measured values in an InfluxDB: its twin, or the real one that BELVEDERE_TEST_INFLUX_URL names."""
     made: dict[str, World] = {}
@@ -170,12 +184,16 @@ def influx(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         rooms.close()
 
 
-@pytest.fixture(params=["twin", "postgresql", *(f"influxdb {one}" for one in influx_world.SERVERS)])
+KINDS = ["twin", "postgresql", *timescale_world.SERVERS, *(f"influxdb {one}" for one in influx_world.SERVERS)]
+
+
+@pytest.fixture(params=KINDS)
 def world(request: pytest.FixtureRequest, cluster: Any) -> Iterator[World]:
     if request.param.startswith("influxdb"):
         made = request.getfixturevalue("influx")(request.param.partition(" ")[2])
     else:
-        made = twin() if request.param == "twin" else request.getfixturevalue("series")
+        named = {"postgresql": "series", "timescaledb": "timescale"}
+        made = twin() if request.param == "twin" else request.getfixturevalue(named[request.param])
     yield made
     for name in ("c", "d", "e"):
         for serial in made.serials:

@@ -146,7 +146,8 @@ def _print_status(found: "State") -> None:
 def init_db() -> None:
     """Make the control database and its role when they are missing, and bring the schema up to date.
 
-    The server is the one of BELVEDERE_DATABASE_URL or MASTER_DB_*, else the embedded one. Again, it does nothing.
+    The server is the one of BELVEDERE_DATABASE_URL or MASTER_DB_*, else the embedded one. Again, it does what has
+    become possible since: TimescaleDB that was installed or updated.
     """
     from belvedere.kernel.control import EMBEDDED, source
     from belvedere.node.database import CONTROL, prepare
@@ -167,11 +168,11 @@ def init_db() -> None:
         server = EmbeddedPostgres(home.path, programs=settings.postgres_binaries)
         try:
             server.start(output.note)
-            prepare(settings, server.superuser_url(CONTROL), say)
+            prepare(settings, server.superuser_url(CONTROL), say, again=True)
         finally:
             server.stop()
     else:
-        prepare(settings, None, say)
+        prepare(settings, None, say, again=True)
     output.show({"made": made}, "The control database is up to date.")
 
 

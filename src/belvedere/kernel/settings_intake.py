@@ -64,6 +64,13 @@ class IntakeSettings(GrafanaSettings):
         "Where measured values are kept: `postgresql`, `influxdb`, or `auto`: InfluxDB where INFLUXDB_HOST is set.",
         ("auto", "postgresql", "influxdb"), section=_FILES,
     )
+    series_timescale: str = choice_row(
+        "BELVEDERE_SERIES_TIMESCALE",
+        "auto",
+        "Whether new tables of measured values in PostgreSQL are TimescaleDB's hypertables: `auto`: where `belvedere "
+        "init-db` found that the server loads it; `off`: they are plain.",
+        ("auto", "off"), section=_FILES,
+    )
     influxdb_host: str = text_row(
         "INFLUXDB_HOST", "", "Address of an InfluxDB 2, such as `http://127.0.0.1:8086`.", section=_FILES,
         aliases=("INFLUXDB_URL",),

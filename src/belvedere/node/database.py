@@ -41,13 +41,16 @@ _MAINTENANCE: Final = ("postgres", "template1")
 Say = Callable[[str], None]
 
 
-def prepare(settings: Settings, superuser: Secret | None = None, say: Say = lambda _: None) -> Secret:
+def prepare(
+    settings: Settings, superuser: Secret | None = None, say: Say = lambda _: None, *, again: bool = False
+) -> Secret:
     """Make what is missing and bring the schema up to date; running it again does nothing.
 
     Args:
         settings: which server and database.
         superuser: the embedded server's superuser URL; None when the settings name a server.
         say: told each thing that is made.
+        again: look at the server with the login of the settings although this program has prepared it.
 
     Returns:
         The provisioning role's URL.
@@ -57,17 +60,19 @@ def prepare(settings: Settings, superuser: Secret | None = None, say: Say = lamb
         Later: the server does not answer.
         Stuck: the server is too old, or the schema is newer than this program.
     """
-    url = initialise(settings, superuser, say)
+    url = initialise(settings, superuser, say, again=again)
     with _talking(url):
         for name in migrate(Database(url)):
             say(f"migration {name}")
     return url
 
 
-def initialise(settings: Settings, superuser: Secret | None = None, say: Say = lambda _: None) -> Secret:
+def initialise(
+    settings: Settings, superuser: Secret | None = None, say: Say = lambda _: None, *, again: bool = False
+) -> Secret:
     """Make the role and the database when they are missing, without a schema, and return the role's URL."""
     kept = read_control(settings)
-    if kept is None or kept.prepared_by != _PREPARED:
+    if again or kept is None or kept.prepared_by != _PREPARED:
         given = superuser or given_url(settings)
         if given is None:
             message = "The embedded server's superuser is needed to make the control database."
@@ -89,7 +94,9 @@ def _initialise(settings: Settings, given: Secret, kept: Control | None, say: Sa
         failpoint("node.database.after-database")
         if rights["rolsuper"]:
             embedded = source(settings) == EMBEDDED
-            for done in prepare_server(connection, provisioning_role=owner, exclusive=embedded):
+            for done in prepare_server(
+                connection, provisioning_role=owner, exclusive=embedded, timescale_wanted=settings.series_timescale,
+            ):
                 say(done)
     kept = msgspec.structs.replace(kept, prepared_by=_PREPARED)
     write_private(control_file(settings), msgspec.json.encode(kept))

@@ -48,7 +48,8 @@ class DesiredLogin:
 class DesiredDatabase:
     """A database as it should be. `mark` is the comment that makes it ours; `pending` its name while it is made.
 
-    In one that is `read_only` the tenant's writer has no business: Belvedere itself makes what stands there.
+    In one that is `read_only` the tenant's writer has no business: Belvedere itself makes what stands there. One that
+    is `timescaled` has TimescaleDB, where the server was prepared with it.
     """
 
     kind: StoreKind
@@ -56,6 +57,7 @@ class DesiredDatabase:
     mark: str
     pending: str
     read_only: bool = False
+    timescaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from belvedere.stores.plan import (
     database_rights,
     schema_rights,
 )
+from belvedere.stores.timescale import postgres as timescale
 from belvedere.stores.wire import Connection, connect, translated
 
 __all__ = ["Provisioner", "prepare_server"]
@@ -58,11 +59,18 @@ class Provisioner:
         with translated(server), connect(server) as connection:
             yield cls(server, connection)
 
-    def template(self) -> str | None:
-        """Return the closed template database, or None when no superuser has prepared this server."""
+    def template(self, *, timescaled: bool = False) -> str | None:
+        """Return the closed template database, or None when no superuser has prepared this server.
+
+        With `timescaled` the one that has TimescaleDB, where there is one and the server still loads it.
+        """
+        role = self._connection.info.user
+        names = [template_name(role)]
+        if timescaled and timescale.offer(self._connection).preloaded:
+            names.append(template_name(role, series=True))
         row = self._one(
-            "SELECT datname FROM pg_database WHERE datname = %s AND datistemplate AND NOT datallowconn",
-            [template_name(self._connection.info.user)],
+            "SELECT datname FROM pg_database WHERE datname = ANY(%s) AND datistemplate AND NOT datallowconn "
+            "ORDER BY array_position(%s, datname::text) DESC LIMIT 1", [names, names],
         )
         return str(row["datname"]) if row else None
 
@@ -192,7 +200,7 @@ class Provisioner:
 
     def _make_database(self, _: Desired, database: DesiredDatabase, __: Passwords) -> None:
         """Make it under its pending name, closed to all: the tenant's name stands only for a closed database."""
-        template = self.template()
+        template = self.template(timescaled=database.timescaled)
         source = sql.SQL("template0 ENCODING 'UTF8'") if template is None else sql.Identifier(template)
         called = sql.Identifier(database.pending)
         try:

@@ -40,6 +40,7 @@ from belvedere.stores.plan import Deed, Desired, DesiredDatabase, DesiredLogin, 
 from belvedere.stores.points import PointStore
 from belvedere.stores.postgres import Passwords, Provisioner, foreign_database, open_facts
 from belvedere.stores.reader.postgres import Along, Door, Readers
+from belvedere.stores.timescale.plan import OFF
 from belvedere.tenants.model import Tenant
 from belvedere.tenants.service import Tenants
 
@@ -114,9 +115,7 @@ class Stores:
             roles = store.logins(connection, one.tenant_id)
         # Nobody but Belvedere writes measured values: a person comes with the reader.
         writer = roles[LoginKind.READER if one.kind is StoreKind.SERIES else LoginKind.WRITER]
-        return ConnectionInfo(
-            host=one.host, port=one.port, database=one.database, writer=writer, reader=roles[LoginKind.READER],
-        )
+        return ConnectionInfo(one.host, one.port, one.database, writer, roles[LoginKind.READER])
 
     def overview(self, actor: Actor) -> Overview:
         """Count databases and tables, as far as the actor sees them."""
@@ -302,6 +301,7 @@ class Stores:
                 kind=kind, name=database_name(tenant.name, kind), mark=f"belvedere store {marks.get(kind, '...')}",
                 pending=f"belvedere_new_{marks[kind].hex if kind in marks else '...'}",
                 read_only=kind is StoreKind.SERIES,
+                timescaled=kind is StoreKind.SERIES and self._settings.series_timescale != OFF,
             )
             for kind in DATABASE_KINDS if kind in TABLE_KINDS or kind in marks
         )

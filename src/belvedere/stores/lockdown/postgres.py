@@ -12,6 +12,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from belvedere.kernel.failpoints import failpoint
+from belvedere.stores.timescale import plan as timescale_plan
+from belvedere.stores.timescale import postgres as timescale
 
 VERSION: Final = "2"
 """Goes up when the statements below change; the template's comment carries the one it was closed by."""
@@ -112,9 +114,9 @@ CLOSED: Final = (SHARED_RELATIONS, FUNCTIONS, OWN_ROLES, OWN_ENCODING, SCHEMA)
 """What closes one database, in order. Every statement does nothing the second time."""
 
 
-def template_name(provisioning_role: str) -> str:
-    """Return the name of the template database of a provisioning role."""
-    return f"{provisioning_role}_template"[:63]
+def template_name(provisioning_role: str, *, series: bool = False) -> str:
+    """Return the name of a provisioning role's template: the common one, or that of measured values on TimescaleDB."""
+    return f"{provisioning_role[:47]}_template_series" if series else f"{provisioning_role}_template"[:63]
 
 
 def lock_down(connection: psycopg.Connection[Any]) -> None:
@@ -126,7 +128,8 @@ def lock_down(connection: psycopg.Connection[Any]) -> None:
 
 
 def prepare_server(
-    superuser_connection: psycopg.Connection[Any], *, provisioning_role: str, exclusive: bool = True
+    superuser_connection: psycopg.Connection[Any], *, provisioning_role: str, exclusive: bool = True,
+    timescale_wanted: str = "auto",
 ) -> list[str]:
     """Make or renew the closed template, and give the provisioning role what it needs and only a superuser can give.
 
@@ -135,6 +138,7 @@ def prepare_server(
         provisioning_role: the login that makes tenants; it exists, and is no superuser.
         exclusive: the server serves Belvedere alone, so that `postgres` and `template1` are closed to tenants too.
             On a server with other applications they stay as they are, and `doctor` says so.
+        timescale_wanted: `off`: measured values get no template of their own, whatever the server has.
 
     Returns:
         What was done, as sentences; empty when the server was ready.
@@ -142,14 +146,37 @@ def prepare_server(
     done = _grant_rights(superuser_connection, provisioning_role)
     done += _close_databases(superuser_connection, provisioning_role, exclusive=exclusive)
     name = template_name(provisioning_role)
-    if _template_version(superuser_connection, name) == VERSION:
-        return done
-    _make_template(superuser_connection, name, provisioning_role)
-    done.append(f"Made the closed template database {name}.")
-    for database in _tenants_databases(superuser_connection, provisioning_role):
-        with _connected(superuser_connection, database) as inside:
-            lock_down(inside)
-        done.append(f"Closed the catalogue of {database}.")
+    if _template_version(superuser_connection, name) != VERSION:
+        _make_template(superuser_connection, name, provisioning_role, VERSION)
+        done.append(f"Made the closed template database {name}.")
+        for database in _tenants_databases(superuser_connection, provisioning_role):
+            with _connected(superuser_connection, database) as inside:
+                lock_down(inside)
+            done.append(f"Closed the catalogue of {database}.")
+    return done + _prepare_timescale(superuser_connection, provisioning_role, timescale_wanted)
+
+
+def _prepare_timescale(connection: psycopg.Connection[Any], role: str, wanted: str) -> list[str]:
+    """Make or renew the template of measured values, where the server has TimescaleDB; close it in tenants' databases.
+
+    An update of the extension brings functions that are open again: it is done here, with the closing.
+    """
+    offer = timescale.offer(connection)
+    if timescale_plan.refusal(offer, wanted):
+        return []
+    done = []
+    name, version = template_name(role, series=True), f"{VERSION} timescaledb {offer.version}"
+    if _template_version(connection, name) != version:
+        _make_template(connection, name, role, version, timescaled=True)
+        done.append(f"Made the closed template database {name} with TimescaleDB {offer.version}.")
+    for database in _tenants_databases(connection, role, like="%-series"):
+        with _connected(connection, database) as inside:
+            there, closed = timescale.installed(inside)
+        if there is None or (there == offer.version and closed):
+            continue
+        with _connected(connection, database) as inside:
+            timescale.install(inside, role)
+        done.append(f"Closed TimescaleDB {offer.version} in {database}.")
     return done
 
 
@@ -197,7 +224,9 @@ def _template_version(connection: psycopg.Connection[Any], name: str) -> str | N
     return str(comment).removeprefix(MARK) if comment and str(comment).startswith(MARK) else None
 
 
-def _make_template(connection: psycopg.Connection[Any], name: str, role: str) -> None:
+def _make_template(
+    connection: psycopg.Connection[Any], name: str, role: str, version: str, *, timescaled: bool = False
+) -> None:
     called = sql.Identifier(name)
     if not _true(connection, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", [name]):
         connection.execute(
@@ -206,6 +235,9 @@ def _make_template(connection: psycopg.Connection[Any], name: str, role: str) ->
     failpoint("stores.prepare.template-made")
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(called))
     connection.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(called))
+    if timescaled:
+        with _connected(connection, name) as inside:
+            timescale.install(inside, role)
     with _connected(connection, name) as inside:
         lock_down(inside)
         # The copies' owner reads what it must see to plan; only the copies' own catalogue, never their tables. It may
@@ -221,17 +253,19 @@ def _make_template(connection: psycopg.Connection[Any], name: str, role: str) ->
                 sql.Identifier(role)
             )
         )
+        if timescaled:
+            timescale.stop_workers(inside)
     failpoint("stores.prepare.template-closed")
     with connection.transaction():
         connection.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(called))
-        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(called, sql.Literal(MARK + VERSION)))
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(called, sql.Literal(MARK + version)))
 
 
-def _tenants_databases(connection: psycopg.Connection[Any], role: str) -> list[str]:
+def _tenants_databases(connection: psycopg.Connection[Any], role: str, like: str = "%") -> list[str]:
     found = connection.execute(
         "SELECT datname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE r.rolname = %s AND datallowconn "
-        "AND shobj_description(d.oid, 'pg_database') LIKE 'belvedere store %%' ORDER BY datname",
-        [role],
+        "AND shobj_description(d.oid, 'pg_database') LIKE 'belvedere store %%' AND datname LIKE %s ORDER BY datname",
+        [role, like],
     ).fetchall()
     return [str(_first(row)) for row in found]
 

@@ -11,6 +11,11 @@ MOST_COLUMNS: Final = 500
 """Channels of one source's table; PostgreSQL ends at 1,600 columns, and a row has to fit into one page."""
 
 
+CHUNK: Final = "90 days"
+"""What one chunk of a hypertable covers: a row a second of six channels is 0.8 GB, one in ten seconds a tenth. A year
+has four, a lost clock adds one, and the whole range of times that are taken has no more than 1,200."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """What names one series within a campaign: measurement, field and tags, those of the campaign left out."""

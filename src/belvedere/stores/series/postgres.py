@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from belvedere.kernel.failpoints import failpoint
 from belvedere.stores.series.model import (
+    CHUNK,
     ENERGY,
     GAP,
     MOST_COLUMNS,
@@ -27,6 +28,7 @@ from belvedere.stores.series.model import (
     Source,
 )
 from belvedere.stores.series.plan import COMMON, facts, quantity, view_name
+from belvedere.stores.timescale import postgres as timescale
 from belvedere.stores.wire import Connection
 
 if TYPE_CHECKING:
@@ -139,8 +141,10 @@ def _channel(row: DictRow) -> Channel:
     return Channel(row["id"], row["source"], series)
 
 
-def add_source(connection: Connection, campaign: int, measurement: str, meter: str) -> Source:
-    """Make a source with its table."""
+def add_source(
+    connection: Connection, campaign: int, measurement: str, meter: str, *, timescaled: bool = False
+) -> Source:
+    """Make a source with its table; `timescaled`: in chunks of time, where this database has TimescaleDB and closed."""
     row = connection.execute(
         "INSERT INTO belvedere.source (campaign, measurement, meter) VALUES (%s, %s, %s) RETURNING id",
         [campaign, measurement, meter],
@@ -150,6 +154,10 @@ def add_source(connection: Connection, campaign: int, measurement: str, meter: s
     # A row stands for `step` seconds; `gap` seconds before it have no row.
     connection.execute(
         sql.SQL("CREATE TABLE {} (time timestamptz PRIMARY KEY, step real, gap bigint)").format(_table(made)))
+    if timescaled and timescale.installed(connection)[1]:
+        connection.execute(
+            "SELECT public.create_hypertable(%s::regclass, 'time', chunk_time_interval => %s::interval, "
+            "create_default_indexes => false)", [f"{SCHEMA}.{made.table}", CHUNK])
     failpoint("stores.series.source-made")
     return made
 

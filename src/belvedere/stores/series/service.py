@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from belvedere.kernel.db import Database
-from belvedere.kernel.errors import Conflict, Later, NotFound
+from belvedere.kernel.errors import Conflict, Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
 from belvedere.stores import store
@@ -23,6 +23,8 @@ from belvedere.stores.series import postgres
 from belvedere.stores.series.model import Campaign, Channel, Series, Source
 from belvedere.stores.series.plan import extras, series_of
 from belvedere.stores.service import Stores
+from belvedere.stores.timescale import postgres as timescale
+from belvedere.stores.timescale.plan import OFF
 from belvedere.stores.wire import Connection, connect, translated
 from belvedere.tenants.service import Tenants
 
@@ -42,8 +44,11 @@ class SeriesPoints:
 
     kind: Final = "series"
 
-    def __init__(self, *, database: Database, stores: Stores, tenants: Tenants) -> None:
-        """Take what it needs; nothing is connected before it is asked."""
+    def __init__(
+        self, *, database: Database, stores: Stores, tenants: Tenants, timescale: str = "auto"
+    ) -> None:
+        """Take what it needs; nothing is connected before it is asked. `timescale`: BELVEDERE_SERIES_TIMESCALE."""
+        self._timescaled = timescale != OFF
         self._database = database
         self._stores = stores
         self._tenants = tenants
@@ -79,7 +84,10 @@ class SeriesPoints:
             there = postgres.campaign_of(connection, campaign)
             if there is None or not there.open:
                 raise _unknown(campaign)
-            writing = _Writing(connection, there, *postgres.book(connection, there.id))
+            if timescale.lost(connection):
+                raise _unloaded(place)
+            writing = _Writing(
+                connection, there, *postgres.book(connection, there.id), timescaled=self._timescaled)
             for batch in batches:
                 writing.take(batch)
             writing.flush()
@@ -201,6 +209,7 @@ class _Writing:
     campaign: Campaign
     sources: list[Source]
     channels: list[Channel]
+    timescaled: bool = False
     written: Written = field(default_factory=lambda: Written(0))
     held: dict[int, "list[pl.DataFrame]"] = field(default_factory=dict)
     holding: int = 0
@@ -290,7 +299,8 @@ class _Writing:
         for one in self.sources:
             if (one.measurement, one.meter) == (measurement, meter) and postgres.room(one) > 0:
                 return one
-        made = postgres.add_source(self.connection, self.campaign.id, measurement, meter)
+        made = postgres.add_source(
+            self.connection, self.campaign.id, measurement, meter, timescaled=self.timescaled)
         self.sources.append(made)
         return made
 
@@ -307,6 +317,12 @@ def standing(control: Secret, server: Server) -> tuple[dict[str, int], list[str]
     with translated(server), connect(server) as connection:
         found = postgres.sizes(connection, wanted)
     return found, [name for name in wanted if name not in found]
+
+
+def _unloaded(place: Store) -> Stuck:
+    message = f"The server no longer loads TimescaleDB, in which tables of {place.database} stand."
+    hint = "put timescaledb into shared_preload_libraries again and restart the server"
+    return Stuck(message, hint=hint, code="timescale-unloaded")
 
 
 def _unknown(campaign: str) -> NotFound:
