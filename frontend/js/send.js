@@ -136,6 +136,7 @@ class Sender {
     const user = new URLSearchParams({ user: this.place.dataset.user });
     const key = `${file.size}-${file.lastModified}`;
     const made = await this.call(item, "POST", `?${user}`, JSON.stringify({ ...to, size: file.size, key }), "application/json");
+    item.id = made.id;
     item.sent = made.offset;
     let whole = made;
     while (item.sent < file.size || whole.state === "receiving") {
@@ -157,6 +158,16 @@ class Sender {
     if (["sent", "refused"].includes(item.state)) return;
     item.state = "stopped";
     item.text = "Stopped. Send it again within a day: it goes on where it was.";
+  }
+
+  /** Let the server forget what came of a file that was stopped. */
+  async drop(item) {
+    const user = new URLSearchParams({ user: this.place.dataset.user });
+    const answer = await fetch(`/api/v1/uploads/${item.id}?${user}`, { method: "DELETE", headers: { "X-CSRF-Token": this.place.dataset.csrf } }).catch(() => null);
+    const said = answer?.ok ? {} : await answer?.json().catch(() => ({})) ?? {};
+    item.text = answer?.ok ? "Dropped." : said.detail ?? "It was not dropped. Try again.";
+    if (answer?.ok) { item.id = ""; item.sent = 0; }
+    this.show();
   }
 
   end(item, state, text) {
@@ -214,6 +225,11 @@ class Sender {
       const again = h("button", { type: "button", class: "btn sm" }, "Send again", h("span", { class: "sr" }, ` ${item.path}`));
       again.addEventListener("click", () => { again.blur(); this.again(item); });
       side.append(again);
+    }
+    if (item.state === "stopped" && item.id) {
+      const drop = h("button", { type: "button", class: "btn sm" }, "Drop", h("span", { class: "sr" }, ` ${item.path}`));
+      drop.addEventListener("click", () => { drop.blur(); this.drop(item); });
+      side.append(drop);
     }
     return h("li", {},
       h("span", { class: "any" }, h("code", {}, [item.to.device, item.to.name].filter(Boolean).join("/")), " ", h("span", { class: "muted small nw" }, size(item.file.size))),

@@ -310,6 +310,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "campaigns.send": ("/tenants/alice/campaigns/send", {
             "campaign": "by-form", "device": "", "file": (io.BytesIO(b"x"), "x.bin")}),
         "uploads.again": (f"/tenants/alice/uploads/{world.upload()}/again", {}),
+        "uploads.cancel": (f"/tenants/alice/uploads/{world.sending()}/cancel", {}),
         "tenant.retry": ("/tenants/alice/retry", {}),
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.apply_all": ("/drift/apply", {}),
@@ -360,6 +361,7 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any] | bytes]]:
             f"/campaigns/{(gone := world.campaign())}?confirm={world.services.campaigns.get(SYSTEM, gone).name}", {}),
         "uploads.begin": ("/uploads?user=alice", {"campaign": "sent", "name": "by-api.bin", "size": 1}),
         "uploads.append": (f"/uploads/{world.sending()}?offset=0&checksum=crc32:{zlib.crc32(BYTE):08x}", BYTE),
+        "uploads.cancel": (f"/uploads/{world.sending()}", {}),
         "uploads.try-again": (f"/uploads/{world.upload()}/try-again", {}),
         "tenants.create": ("/tenants", {"name": "made-by-api-too"}),
         "tenants.delete": (f"/tenants/{other}?confirm={other}", {"confirm": other}),
@@ -474,6 +476,7 @@ def test_every_command_that_changes_something_writes_two_records(
         "campaign rename": [str(world.campaign()), "renamed-by-hand"],
         "campaign delete": [
             str(doomed_campaign), "--confirm", world.services.campaigns.get(SYSTEM, doomed_campaign).name],
+        "upload cancel": [str(world.sending())],
         "upload retry": [str(world.upload())],
         "upload put": [str(to_send), "--tenant", "alice", "--campaign", "by-hand"],
         "tenant create": ["made-by-hand", "--wait", "0"],

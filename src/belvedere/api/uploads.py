@@ -1,7 +1,8 @@
 """Files that came in, what became of them, and sending them over HTTP.
 
 A file is sent in parts: `POST /uploads` begins, `PATCH /uploads/{id}` sends one part from an offset on, `HEAD` or `GET`
-of the same address tells where to go on after a break. `docs/how-to/send-files.md` shows it with curl.
+of the same address tells where to go on after a break, `DELETE` drops it. `docs/how-to/send-files.md` shows it with
+curl.
 """
 
 from datetime import datetime
@@ -16,6 +17,9 @@ from belvedere.api.parts import uuid_of
 from belvedere.intake.model import Upload
 from belvedere.intake.resumable.model import Sending
 from belvedere.kernel.errors import NotFound, Rejected
+
+RECEIVING: Final = "receiving"
+"""The state of files on their way over HTTP, which are no uploads yet."""
 
 
 class UploadView(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +71,10 @@ class UploadWhole(UploadView, frozen=True, kw_only=True):
 
 
 class UploadsQuery(Paging, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Filters: one tenant by number, slug or name; one campaign by id; one state; a part of the path."""
+    """Filters: one tenant by number, slug or name; one campaign by id; one state; a part of the path.
+
+    `state=receiving` lists files on their way over HTTP, for which there are no further filters.
+    """
 
     user: str = ""
     campaign: str = ""
@@ -123,11 +130,12 @@ def _values(one: Upload, tenant: str) -> dict[str, Any]:
     }
 
 
-def _on_its_way(one: Sending, tenant: str, chunk_bytes: int) -> UploadWhole:
+def on_its_way(one: Sending, tenant: str, chunk_bytes: int) -> UploadWhole:
+    """Render a file on its way."""
     campaign, _, below = one.folder.partition("/")
     return UploadWhole(
         id=one.id, user=tenant, campaign=campaign, campaign_id=None, device=below.partition("/")[0], path=one.path,
-        name=one.name, kind="", state="receiving" if one.done_at is None else "received", via="http",
+        name=one.name, kind="", state=RECEIVING if one.done_at is None else "received", via="http",
         size_bytes=one.size_bytes, sha256="", version=1, rows=0, skipped=0, points=0, first_at=None, last_at=None,
         received_at=one.begun_at, started_at=None, ended_at=None, error=None, failures=0, again_at=None,
         same_as=None, moved_to=None, url=f"/api/v1/uploads/{one.id}", offset=one.received_bytes,
@@ -138,7 +146,7 @@ def _on_its_way(one: Sending, tenant: str, chunk_bytes: int) -> UploadWhole:
 def _sent(call: Call[Any, Any], one: Sending, status: int = 200) -> Answer:
     tenant = call.services.tenants.get(call.actor, one.tenant_id).name
     return Answer(
-        _on_its_way(one, tenant, call.services.resumable.chunk_bytes), status,
+        on_its_way(one, tenant, call.services.resumable.chunk_bytes), status,
         headers={"Upload-Offset": str(one.received_bytes), "Upload-Length": str(one.size_bytes)},
     )
 
@@ -151,15 +159,20 @@ def serial_of(call: Call[Any, Any], user: str) -> int | None:
 def listed(call: Call[UploadsQuery, None]) -> Answer:
     """List uploads, the newest first, without their reports."""
     asked = call.query
-    page = call.services.uploads.list(
-        call.actor, tenant=serial_of(call, asked.user), campaign=uuid_of(asked.campaign) if asked.campaign else None,
-        state=asked.state, text=asked.text, after=asked.after, limit=asked.limit,
-    )
 
     @cache
     def named(serial: int) -> str:
         return call.services.tenants.get(call.actor, serial).name
 
+    if asked.state == RECEIVING:
+        coming = call.services.resumable.list(
+            call.actor, tenant=serial_of(call, asked.user), after=asked.after, limit=asked.limit
+        )
+        return paged(coming, lambda one: on_its_way(one, named(one.tenant_id), call.services.resumable.chunk_bytes))
+    page = call.services.uploads.list(
+        call.actor, tenant=serial_of(call, asked.user), campaign=uuid_of(asked.campaign) if asked.campaign else None,
+        state=asked.state, text=asked.text, after=asked.after, limit=asked.limit,
+    )
     return paged(page, lambda one: view(one, named(one.tenant_id)))
 
 
@@ -204,6 +217,12 @@ def append(call: Call[Part, bytes]) -> Answer:
     ))
 
 
+def cancel(call: Call[OfUser, None]) -> Answer:
+    """Drop a file on its way with all that came of it."""
+    call.services.resumable.cancel(call.actor, uuid_of(call.path["upload"]))
+    return Answer(None, 204)
+
+
 _ONE: Final = "/uploads/{upload}"
 
 ROUTES: Final = (
@@ -215,6 +234,8 @@ ROUTES: Final = (
           refusals=(404,)),
     Route("PATCH", _ONE, "uploads.append", "Send a part of a file", append, UploadWhole, query=Part, body=bytes,
           refusals=(400, 403, 404, 503)),
+    Route("DELETE", _ONE, "uploads.cancel", "Drop a file on its way", cancel, None, query=OfUser, status=204,
+          refusals=(403, 404, 503)),
     Route("POST", _ONE + "/try-again", "uploads.try-again", "Have it read again", try_again, UploadWhole, query=OfUser,
           status=202, refusals=(400, 403, 404, 503)),
 )

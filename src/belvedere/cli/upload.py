@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from belvedere.app import Services
     from belvedere.intake.model import Upload
 
-_STATES = ("received", "reading", "stored", "parsed", "refused", "waiting", "left", "gone")
+_STATES = ("receiving", "received", "reading", "stored", "parsed", "refused", "waiting", "left", "gone")
 
 
 @click.group()
@@ -30,6 +30,9 @@ def upload() -> None:
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Most to print.")
 def listed(tenant: str, campaign: str, state: str | None, limit: int) -> None:
     """List uploads, the newest first."""
+    if state == "receiving":
+        _coming(tenant, limit)
+        return
     with services() as built:
         serial = serial_of(built, tenant) if tenant else None
         page = built.uploads.list(actor(), tenant=serial, campaign=campaign or None, state=state or "", limit=limit)
@@ -48,6 +51,34 @@ def listed(tenant: str, campaign: str, state: str | None, limit: int) -> None:
         empty="No file has come yet. Send one: belvedere upload put FILE --tenant NAME --campaign NAME --device SERIAL",
         total=total, value=lambda one: view(one, names[one.tenant_id]),
     )
+
+
+def _coming(tenant: str, limit: int) -> None:
+    from belvedere.api.uploads import on_its_way
+
+    with services() as built:
+        page = built.resumable.list(actor(), tenant=serial_of(built, tenant) if tenant else None, limit=limit)
+        names = {one: built.tenants.get(actor(), one).name for one in {one.tenant_id for one in page.items}}
+        chunk_bytes = built.resumable.chunk_bytes
+    output.show_list(
+        page.items,
+        {
+            "FILE": lambda one: one.path, "TENANT": lambda one: names[one.tenant_id],
+            "CAME": lambda one: f"{one.received_bytes:,} of {one.size_bytes:,} bytes", "BY": lambda one: one.begun_by,
+            "LAST PART": lambda one: one.touched_at, "ID": lambda one: one.id,
+        },
+        empty="No file is on its way over HTTP.",
+        value=lambda one: on_its_way(one, names[one.tenant_id], chunk_bytes),
+    )  # fmt: skip
+
+
+@upload.command(epilog="Example: belvedere upload cancel 01a20150-...")
+@click.argument("upload_id", metavar="ID", type=click.UUID)
+def cancel(upload_id: UUID) -> None:
+    """Drop a file on its way over HTTP. Those there are: belvedere uploads --state receiving."""
+    with services() as built:
+        built.resumable.cancel(actor(), upload_id)
+    output.show({"id": upload_id, "state": "dropped"}, "Dropped, with all that came of it.")
 
 
 @upload.command(epilog="Example: belvedere upload show 01a20150-... --json | jq .report.channels")

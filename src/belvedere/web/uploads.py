@@ -20,6 +20,7 @@ from belvedere.web.upload_words import DOORS, head_lines, left_out, next_step, r
 blueprint = Blueprint("uploads", __name__)
 
 _HEAD_BYTES = 4096
+_COMING = 20
 
 
 @blueprint.get("/uploads")
@@ -38,10 +39,24 @@ def of_tenant(slug: str) -> Response:
     """Answer: which files came, and what became of each?"""
     tenant = find(slug)
     found, common = _listed(tenant.serial)
+    services, actor = context.services(), context.actor()
     return page(
         "campaigns/tenant_uploads.html", tenant, names=None, found=found,
-        troubles=context.services().intake.troubles(context.actor(), tenant=tenant.serial), **common,
+        troubles=services.intake.troubles(actor, tenant=tenant.serial),
+        coming=services.resumable.list(actor, tenant=tenant.serial, limit=_COMING),
+        sends=actor.may(Role.EDITOR, tenant.serial), **common,
     )
+
+
+@blueprint.post("/tenants/<slug>/uploads/<uuid:upload_id>/cancel")
+def cancel(slug: str, upload_id: UUID) -> Response:
+    """Drop a file on its way over HTTP."""
+    tenant, services, actor = find(slug), context.services(), context.actor()
+    found = services.resumable.get(actor, upload_id)
+    if found.tenant_id != tenant.serial:
+        raise NotFound
+    services.resumable.cancel(actor, upload_id)
+    return context.done(f"{found.name} is dropped.", "uploads.of_tenant", slug=slug)
 
 
 def _listed(serial: int | None) -> tuple[Any, dict[str, Any]]:

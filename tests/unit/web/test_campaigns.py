@@ -80,6 +80,20 @@ def test_a_form_without_scripts_sends_files(services: Services, dana: Browser) -
     assert "without a slash" in dana.client.post("/tenants/alice/campaigns/send", data=hidden).text
 
 
+def test_a_file_on_its_way_shows_and_is_dropped(services: Services, dana: Browser, vera: Browser) -> None:
+    services.tenants.create(ADMIN, "alice")
+    begun = services.resumable.begin(
+        ADMIN, tenant="alice", campaign="spring", device="02001084", name="<b>.tsv", size=10
+    )
+    page = dana.get("/tenants/alice/uploads").text
+    assert "On their way" in page
+    assert "&lt;b&gt;.tsv" in page
+    assert "Drop<span" not in vera.get("/tenants/alice/uploads").text
+    assert vera.post(f"/tenants/alice/uploads/{begun.id}/cancel").status_code == 403
+    assert "is dropped" in dana.post(f"/tenants/alice/uploads/{begun.id}/cancel", follow=True).text
+    assert "On their way" not in dana.get("/tenants/alice/uploads").text
+
+
 def test_measured_time_leaves_holes_out() -> None:
     spans = spans_of(NOON, NOON + 50 * HOUR, [(NOON + HOUR, NOON + 40 * HOUR), (NOON - HOUR, NOON)])
     assert spans == [(NOON, NOON + HOUR), (NOON + 40 * HOUR, NOON + 50 * HOUR)]

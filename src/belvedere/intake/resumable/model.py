@@ -40,3 +40,24 @@ class Quota:
 
     most_bytes: int = 0
     most_files: int = 0
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a limit at all."""
+        return bool(self.most_bytes or self.most_files)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a tenant's folder holds as far as known, and what is on its way to it.
+
+    `number` are the files on their way, `coming_bytes` what is still to come of them. `bytes` and `files` are what was
+    counted with all that came or began since; `counted_at` is None before the first count.
+    """
+
+    number: int
+    coming_bytes: int
+    bytes: int
+    files: int
+    counted_at: datetime | None
+    good_until: datetime | None
+    counting_until: datetime | None

@@ -3,6 +3,8 @@
 What is not here: who may send what (`service.py`). Folders are opened by descriptors alone, and no link is followed.
 """
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +20,9 @@ from belvedere.kernel.errors import Conflict, Later
 FOLDER: Final = f"{OURS}http"
 """The folder in a tenant's folder where files on their way lie."""
 
-_PART: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RESERVE: Final = 64 << 20
 """Room that is left on the disk for everybody else, in bytes."""
 
@@ -61,49 +65,33 @@ class Parts:
                 if not is_absent(error):
                     raise
 
-    def write(self, tenant: str, one: UUID, offset: int, data: bytes) -> None:
-        """Keep bytes from an offset on; they are on the disk when this returns.
+    def make(self, tenant: str, one: UUID) -> None:
+        """Make an empty file for what will come of one.
 
         Raises:
-            Gone: what came before is not there any more.
-            Later: they cannot be kept now; what was before is as it was.
+            Later: it cannot be made now.
         """
         with _told(), self._aside(tenant) as aside:
-            part = os.open(str(one), _PART, 0o600, dir_fd=aside.descriptor)
-            try:
-                if os.fstat(part).st_size < offset:
-                    raise Gone
-                left, at = memoryview(data), offset
-                while left:
-                    count = os.pwrite(part, left, at)
-                    left, at = left[count:], at + count
-                os.fdatasync(part)
-            finally:
-                os.close(part)
+            os.close(os.open(str(one), _NEW, 0o600, dir_fd=aside.descriptor))
 
-    def place(self, tenant: str, sending: Sending) -> bool:
-        """Put a whole file where it belongs, never over another; tell whether its bytes were there to be put.
+    @contextmanager
+    def held(self, tenant: str, one: UUID) -> Iterator["Part | None"]:
+        """Hold what came of a file for oneself, for the block; None when nothing of it is there.
+
+        The kernel lets go of it when the process dies, on a disk of several hosts as well; so no row and no connection
+        of the database is held while a disk is waited for.
 
         Raises:
-            Conflict: another file lies there.
-            Later: it cannot be put there now.
+            Conflict: somebody else has it.
+            Later: the disk refuses.
         """
-        with _told(), self._root.made_home(tenant) as home, self._aside(tenant) as aside:
-            if aside.stat(str(sending.id)) is None:
-                return False
-            part = os.open(str(sending.id), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=aside.descriptor)
+        with _told(), self._root.made_home(tenant) as home, home.made(FOLDER) as aside:
+            lock = _locked(aside, str(one))
             try:
-                os.ftruncate(part, sending.size_bytes)
-                os.fsync(part)
+                yield Part(home, aside, str(one)) if lock >= 0 else None
             finally:
-                os.close(part)
-            with _made(home, name_of(sending.folder)) as target:
-                try:
-                    rename_folder(aside, str(sending.id), target, name_of(sending.name))
-                except FileExistsError:
-                    raise _taken(sending.name) from None
-                os.fsync(target.descriptor)
-        return True
+                if lock >= 0:
+                    os.close(lock)
 
     def lies_there(self, tenant: str, sending: Sending) -> bool:
         """Tell whether a file of that size lies where one was going."""
@@ -117,11 +105,6 @@ class Parts:
                 raise
         return found is not None and found.st_size == sending.size_bytes
 
-    def forget(self, tenant: str, one: UUID) -> None:
-        """Remove what came of a file that nobody goes on with."""
-        with _told(), self._aside(tenant) as aside, suppress(FileNotFoundError):
-            os.unlink(str(one), dir_fd=aside.descriptor)
-
     @contextmanager
     def home(self, tenant: str) -> Iterator[int]:
         """Give the descriptor of a tenant's folder, to count what it holds."""
@@ -132,6 +115,91 @@ class Parts:
     def _aside(self, tenant: str) -> Iterator[Folder]:
         with self._root.made_home(tenant) as home, home.made(FOLDER) as aside:
             yield aside
+
+
+class Part:
+    """What came of one file, while somebody holds it."""
+
+    def __init__(self, home: Folder, aside: Folder, name: str) -> None:
+        """Take the tenant's folder, the hidden one in it, and the name there."""
+        self._home = home
+        self._aside = aside
+        self._name = name
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Keep bytes from an offset on; they are on the disk when this returns.
+
+        Raises:
+            Gone: what came before is not there any more.
+            OSError: they cannot be kept now; what was before is as it was.
+        """
+        part = os.open(self._name, _WRITE, dir_fd=self._aside.descriptor)
+        try:
+            if os.fstat(part).st_size < offset:
+                raise Gone
+            left, at = memoryview(data), offset
+            while left:
+                count = os.pwrite(part, left, at)
+                left, at = left[count:], at + count
+            os.fdatasync(part)
+        finally:
+            os.close(part)
+
+    def place(self, sending: Sending) -> None:
+        """Put the whole file where it belongs, never over another.
+
+        Raises:
+            Conflict: another file lies there.
+            OSError: it cannot be put there now.
+        """
+        # It is closed before it has its name: what is open for writing is not read yet.
+        part = os.open(self._name, _WRITE, dir_fd=self._aside.descriptor)
+        try:
+            os.ftruncate(part, sending.size_bytes)
+            os.fsync(part)
+        finally:
+            os.close(part)
+        with _made(self._home, name_of(sending.folder)) as target:
+            try:
+                rename_folder(self._aside, self._name, target, name_of(sending.name))
+            except FileExistsError:
+                raise _taken(sending.name) from None
+            os.fsync(target.descriptor)
+
+    def remove(self) -> None:
+        """Remove it: nobody goes on with it."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=self._aside.descriptor)
+
+
+def _locked(aside: Folder, name: str) -> int:
+    """Open a file and hold it; -1 when it is not there.
+
+    Raises:
+        Conflict: somebody else holds it.
+    """
+    # For reading: a file that is open for writing would not be read where it belongs.
+    for flags in (_LOCK, _WRITE):
+        try:
+            lock = os.open(name, flags, dir_fd=aside.descriptor)
+        except FileNotFoundError:
+            return -1
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = aside.stat(name)
+            if found is not None and os.path.samestat(found, os.fstat(lock)):
+                return lock
+        except OSError as error:
+            os.close(lock)
+            if isinstance(error, BlockingIOError):
+                message = "Another request is at work on this file right now. Try again in a moment."
+                raise Conflict(message, code="busy") from None
+            if error.errno != errno.EBADF or flags == _WRITE:  # NFS wants it open for writing.
+                raise
+        else:
+            os.close(lock)
+            return -1  # It was put in its place, or removed, while it was opened.
+    return -1
 
 
 @contextmanager

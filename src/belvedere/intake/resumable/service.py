@@ -1,8 +1,9 @@
 """Sending files over HTTP: begun, gone on with from where it stopped, put in their place whole, noted.
 
 The row says how many bytes are kept for good; a part that the row does not know of is written over. A process that dies
-in the middle loses at most the part that it had not answered. What is not here: what becomes of a file that is in its
-place (`take.py`).
+in the middle loses at most the part that it had not answered. Whoever works on a file holds what came of it
+(`Parts.held`); a connection is taken for moments, never while a disk is waited for. What is not here: what becomes of a
+file that is in its place (`take.py`), quotas (`room.py`).
 """
 
 import hashlib
@@ -10,27 +11,25 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Final, NoReturn, Protocol
 from uuid import UUID
 
 from belvedere.audit.model import History
 from belvedere.intake.model import Happening, Noted, Via
 from belvedere.intake.names import name_of, text_of
 from belvedere.intake.resumable import store
-from belvedere.intake.resumable.model import Quota, Sending
-from belvedere.intake.resumable.parts import Gone, Parts
+from belvedere.intake.resumable.model import Sending
+from belvedere.intake.resumable.parts import Gone, Part, Parts
 from belvedere.intake.resumable.place import checked_name, folder_of
-from belvedere.intake.sftp.quota import measured
+from belvedere.intake.resumable.room import Room
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
-from belvedere.kernel.db import Connection, Database
+from belvedere.kernel.db import Database, signal
 from belvedere.kernel.errors import BelvedereError, Conflict, NotFound, Rejected
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
+from belvedere.kernel.page import Page
 from belvedere.tenants.service import Tenants
-
-MOST_OPEN: Final = 1000
-"""Files of one tenant that may be on their way at one time."""
 
 CHUNK_BYTES: Final = 8 << 20
 """Largest part, in bytes, where request bodies may be larger: a part is held in memory while it is checked."""
@@ -38,8 +37,10 @@ CHUNK_BYTES: Final = 8 << 20
 KEPT: Final = timedelta(days=1)
 """How long a file on its way is kept that nobody goes on with."""
 
+_NO_SUCH: Final = "No such upload here."
 _SETTLED: Final = timedelta(minutes=1)
 _AT_ONCE: Final = 200
+_MOST_LISTED: Final = 200
 
 
 class Notices(Protocol):
@@ -62,6 +63,7 @@ class Resumable:
         self._tenants = tenants
         self._intake = intake
         self._parts = parts
+        self._room = Room(database=database, parts=parts, now=now)
         self._now = now
         self.most_bytes = most_bytes
         self.chunk_bytes = chunk_bytes
@@ -99,19 +101,18 @@ class Resumable:
             }
             with self._database.transaction() as connection:
                 before = store.unfinished(connection, values) if key else None
-                number, coming = store.open_ones(connection, serial)
             if before is not None:
                 ending.note(id=before.id, goes_on_at=before.received_bytes)
                 return self._settled(actor, before)
-            if number >= MOST_OPEN:
-                message = f"{number} files of {known.name} are on their way. End some of them first."
-                raise Conflict(message, code="too-many-uploads")
-            self._check_room(serial, known.name, size, coming)
+            self._room.look(serial, known.name, size)
             self._parts.check_free(known.name, folder, plain)
             made = new_id()
-            self._parts.write(known.name, made, 0, b"")
-            with self._database.transaction() as connection:
-                store.begin(connection, {**values, "id": made})
+            self._parts.make(known.name, made)
+            try:
+                self._room.take(known.name, {**values, "id": made})
+            except BelvedereError:
+                self._remove(known.name, made)
+                raise
             ending.note(id=made)
         return self._settled(actor, self.get(actor, made))
 
@@ -124,8 +125,7 @@ class Resumable:
         with self._database.for_actor(actor) as connection:
             found = store.get(connection, ident)
         if found is None:
-            message = "No such upload here."
-            raise NotFound(message)
+            raise NotFound(_NO_SUCH)
         actor.must(Role.VIEWER, found.tenant_id)
         return found
 
@@ -166,18 +166,67 @@ class Resumable:
         known = self._tenants.get(actor, found.tenant_id)
         if known.deleting:
             raise _leaving(known.name)
-        tenant = known.name
-        with self._forgetting(tenant, ident), self._database.transaction() as connection:
-            here = store.lock(connection, ident)
-            if here is None:
-                message = "Another request sends a part of this file right now."
-                raise Conflict(message, code="busy", extra={"offset": found.received_bytes})
+        with self._forgetting(known.name, ident), self._parts.held(known.name, ident) as part:
+            here = self._mine(ident, part)
             if here.done_at is None and not (here.is_complete and not data):
-                self._keep(connection, tenant, here, offset, data)
+                self._keep(part, here, offset, data)
         failpoint("intake.resumable.received")
         return self._settled(actor, self.get(actor, ident))
 
-    def _keep(self, connection: Connection, tenant: str, here: Sending, offset: int, data: bytes) -> None:
+    def cancel(self, actor: Actor, ident: UUID) -> None:
+        """Drop a file on its way with all that came of it.
+
+        Raises:
+            NotFound: there is none, or it is not this actor's to see.
+            Conflict: it is in its place already, or another request is at work on it right now.
+        """
+        found = self.get(actor, ident)
+        with self._history.action(
+            actor, "upload.cancel", found.path, tenant=found.tenant_id, received=found.received_bytes,
+            bytes=found.size_bytes, by=found.begun_by, id=ident,
+        ):
+            actor.must(Role.EDITOR, found.tenant_id)
+            with self._parts.held(self._tenants.get(actor, found.tenant_id).name, ident) as part:
+                here = self.get(actor, ident)
+                # Without its bytes a whole one is in its place, or is just being put there.
+                if here.done_at is not None or (part is None and here.is_complete):
+                    message = "All of it came, and it is in its place. Remove it there."
+                    raise Conflict(message, code="sent")
+                if part is not None:
+                    part.remove()
+                failpoint("intake.resumable.dropped")
+                with self._database.transaction() as connection:
+                    store.drop(connection, ident)
+                    signal(connection, f"tenant.{found.tenant_id}", "uploads")
+
+    def list(
+        self, actor: Actor, *, tenant: int | str | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[Sending]:
+        """Return files on their way, those begun last first; `after` is the `next` of the page before.
+
+        Raises:
+            NotFound: the actor is confined to another tenant.
+        """
+        serial = self._tenants.get(actor, tenant).serial if tenant is not None else actor.tenant
+        actor.must(Role.VIEWER, serial)
+        limit = max(1, min(limit, _MOST_LISTED))
+        with self._database.for_actor(actor) as connection:
+            found = store.listed(connection, serial, _key(after), limit + 1)
+        return Page(found[:limit], str(found[limit - 1].id) if len(found) > limit else None)
+
+    def _mine(self, ident: UUID, part: Part | None) -> Sending:
+        """Read anew what is held now; one that was dropped meanwhile leaves nothing.
+
+        Raises:
+            NotFound: it was.
+        """
+        with self._database.transaction() as connection:
+            here = store.get(connection, ident)
+        if here is None:
+            _dropped(part)
+        return here
+
+    def _keep(self, part: Part | None, here: Sending, offset: int, data: bytes) -> None:
         if offset != here.received_bytes:
             message = f"The file stands at byte {here.received_bytes:,}, not at {offset:,}. Go on there."
             raise Conflict(message, code="offset", field="offset", extra={"offset": here.received_bytes})
@@ -185,10 +234,15 @@ class Resumable:
             message = f"The file was to have {here.size_bytes:,} bytes; this part reaches beyond."
             raise Rejected(message, code="part", field="offset")
         try:
-            self._parts.write(tenant, here.id, offset, data)
+            if part is None:
+                raise _lost()
+            part.write(offset, data)
         except Gone:
             raise _lost() from None
-        store.received(connection, here.id, offset + len(data), self._now())
+        with self._database.transaction() as connection:
+            is_kept = store.received(connection, here.id, offset + len(data), self._now())
+        if not is_kept:
+            _dropped(part)
 
     def _settled(self, actor: Actor, sending: Sending) -> Sending:
         """Put a file in its place of which all bytes are here."""
@@ -197,44 +251,52 @@ class Resumable:
         tenant = self._tenants.find(sending.tenant_id)
         if tenant is None or tenant.deleting:  # Its folder is removed, and must not come back.
             raise NotFound
-        with self._forgetting(tenant.name, sending.id), self._history.action(
-            actor, "upload.receive", sending.path, tenant=sending.tenant_id, bytes=sending.size_bytes, id=sending.id
-        ), self._database.transaction() as connection:
-            here = store.lock(connection, sending.id)
-            if here is not None and here.done_at is None:
-                self._place(connection, tenant.name, here)
-                failpoint("intake.resumable.placed")
-                self._intake.notice(
-                    tenant.name, name_of(here.path), Happening.CLOSED, via=Via.HTTP, key=f"http:{here.id}"
-                )
-                store.done(connection, here.id, self._now())
+        with self._forgetting(tenant.name, sending.id), self._parts.held(tenant.name, sending.id) as part:
+            here = self._mine(sending.id, part)
+            if here.done_at is None:
+                with self._history.action(
+                    actor, "upload.receive", here.path, tenant=here.tenant_id, bytes=here.size_bytes, id=here.id
+                ):
+                    self._place(part, tenant.name, here)
+                    failpoint("intake.resumable.placed")
+                    self._intake.notice(
+                        tenant.name, name_of(here.path), Happening.CLOSED, via=Via.HTTP, key=f"http:{here.id}"
+                    )
+                    with self._database.transaction() as connection:
+                        store.done(connection, here.id, self._now())
         return self.get(actor, sending.id)
 
-    def _place(self, connection: Connection, tenant: str, here: Sending) -> None:
+    def _place(self, part: Part | None, tenant: str, here: Sending) -> None:
         """Put it there. Where its bytes are gone, it was put there already and is perhaps even read; or they are lost.
 
         Raises:
             Conflict: another file lies there, or it must be sent again.
         """
-        if self._parts.place(tenant, here) or self._parts.lies_there(tenant, here):
+        if part is not None:
+            part.place(here)
             return
-        if store.upload_at(connection, here.tenant_id, here.folder, here.name, here.touched_at) is None:
+        if self._parts.lies_there(tenant, here):
+            return
+        with self._database.transaction() as connection:
+            was_read = store.upload_at(connection, here.tenant_id, here.folder, here.name, here.touched_at)
+        if was_read is None:
             raise _lost()
 
     @contextmanager
     def _forgetting(self, tenant: str, ident: UUID) -> Iterator[None]:
-        """Forget a file whose bytes turn out to be lost, so that it can be begun anew.
-
-        That is done when the block's transaction has ended: it holds the row.
-        """
+        """Forget a file whose bytes turn out to be lost, so that it can be begun anew."""
         try:
             yield
         except _Lost:
             with self._database.transaction() as connection:
                 store.remove(connection, ident)
-            with suppress(BelvedereError):
-                self._parts.forget(tenant, ident)
+            self._remove(tenant, ident)
             raise
+
+    def _remove(self, tenant: str, ident: UUID) -> None:
+        with suppress(BelvedereError), self._parts.held(tenant, ident) as part:
+            if part is not None:
+                part.remove()
 
     # --- limits ---
 
@@ -245,26 +307,6 @@ class Resumable:
                 message, code="file-size", field="size", hint="Send it by SFTP, which has no such limit.",
                 extra={"most_bytes": self.most_bytes},
             )
-
-    def _check_room(self, serial: int, tenant: str, size: int, coming: int) -> None:
-        self._parts.check_room(tenant, size + coming)
-        quota = self._quota(serial)
-        if not quota.most_bytes and not quota.most_files:
-            return
-        with self._parts.home(tenant) as home:
-            held, files = measured(home)
-        if quota.most_bytes and held + coming + size > quota.most_bytes:
-            message = f"The quota of {quota.most_bytes:,} bytes is used up: {held:,} lie there."
-            raise Rejected(message, code="quota", hint="Remove files by SFTP, or ask an operator for more room.")
-        if quota.most_files and files + 1 > quota.most_files:
-            message = f"The quota of {quota.most_files:,} files is used up."
-            raise Rejected(message, code="quota", hint="Remove files by SFTP, or ask an operator for more room.")
-
-    def _quota(self, serial: int) -> Quota:
-        """Return what a tenant's folder may hold: as much as its SFTP user with the most room may put there."""
-        with self._database.transaction() as connection:
-            found = store.quotas(connection, serial)
-        return Quota(_widest(found, "quota_bytes"), _widest(found, "quota_files"))
 
     # --- jobs ---
 
@@ -287,17 +329,22 @@ class Resumable:
 
     def _abandon(self, sending: Sending) -> None:
         tenant = self._tenants.find(sending.tenant_id)
-        with self._database.transaction() as connection:
-            here = store.lock(connection, sending.id)
-            if here is None or here.touched_at > sending.touched_at:
+        if sending.done_at is not None or tenant is None or tenant.deleting:
+            with self._database.transaction() as connection:
+                store.remove(connection, sending.id)
+            return
+        with self._parts.held(tenant.name, sending.id) as part:
+            here = self._mine(sending.id, part)
+            if here.touched_at > sending.touched_at:
                 return
-            if here.done_at is None and tenant is not None and not tenant.deleting:
-                with self._history.action(
-                    SYSTEM, "upload.abandon", here.path, tenant=here.tenant_id, received=here.received_bytes,
-                    bytes=here.size_bytes, by=here.begun_by,
-                ):
-                    self._parts.forget(tenant.name, here.id)
-            store.remove(connection, here.id)
+            with self._history.action(
+                SYSTEM, "upload.abandon", here.path, tenant=here.tenant_id, received=here.received_bytes,
+                bytes=here.size_bytes, by=here.begun_by,
+            ):
+                if part is not None:
+                    part.remove()
+                with self._database.transaction() as connection:
+                    store.drop(connection, here.id)
 
 
 def _fits(data: bytes, checksum: str) -> bool:
@@ -308,11 +355,6 @@ def _fits(data: bytes, checksum: str) -> bool:
         return digits.lower() == hashlib.sha256(data).hexdigest()
     message = "Give a checksum of the part as `crc32:` or `sha256:` and its digits."
     raise Rejected(message, code="checksum", field="checksum")
-
-
-def _widest(found: list[dict[str, Any]], name: str) -> int:
-    limits: list[int] = [row[name] for row in found]
-    return 0 if 0 in limits or not limits else max(limits)
 
 
 def _leaving(tenant: str) -> Conflict:
@@ -328,3 +370,16 @@ def _lost() -> _Lost:
     message = "What came of this file before is not there any more. Begin it anew."
     return _Lost(message, code="begin-anew", extra={"offset": 0})
 
+
+def _dropped(part: Part | None) -> NoReturn:
+    """Refuse one that was dropped, with what came of it since."""
+    if part is not None:
+        part.remove()
+    raise NotFound(_NO_SUCH)
+
+
+def _key(after: str | None) -> UUID | None:
+    try:
+        return UUID(after) if after else None
+    except ValueError:
+        raise NotFound(_NO_SUCH) from None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from belvedere.intake.resumable.model import Sending
+from belvedere.intake.resumable.model import Account, Sending
 from belvedere.kernel.db import Connection, one, rows
 
 _EACH: Final[LiteralString] = (
@@ -49,28 +49,40 @@ def get(connection: Connection, ident: UUID) -> Sending | None:
     return Sending(**found) if found else None
 
 
-def lock(connection: Connection, ident: UUID) -> Sending | None:
-    """Return one for oneself until the end of the transaction; None when somebody else has it, or it is gone."""
-    query: LiteralString = _EACH + "WHERE id = %s FOR UPDATE SKIP LOCKED"
-    found = one(connection, query, [ident])
-    return Sending(**found) if found else None
-
-
-def received(connection: Connection, ident: UUID, received_bytes: int, now: datetime) -> None:
-    """Keep how far it is."""
-    connection.execute(
-        "UPDATE http_upload SET received_bytes = %s, touched_at = %s WHERE id = %s", [received_bytes, now, ident]
+def listed(connection: Connection, serial: int | None, after: UUID | None, limit: int) -> list[Sending]:
+    """Return those on their way of one tenant, or of all, the newest first."""
+    query: LiteralString = (
+        _EACH + "WHERE done_at IS NULL AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s) "
+        "AND (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"
     )
+    return [Sending(**row) for row in rows(connection, query, {"tenant": serial, "after": after, "limit": limit})]
+
+
+def received(connection: Connection, ident: UUID, received_bytes: int, now: datetime) -> bool:
+    """Keep how far it is; False when it was forgotten meanwhile."""
+    return connection.execute(
+        "UPDATE http_upload SET received_bytes = %s, touched_at = %s WHERE id = %s AND done_at IS NULL",
+        [received_bytes, now, ident],
+    ).rowcount == 1
 
 
 def done(connection: Connection, ident: UUID, now: datetime) -> None:
-    """Keep that it is in its place."""
-    connection.execute("UPDATE http_upload SET done_at = %s, touched_at = %s WHERE id = %s", [now, now, ident])
+    """Keep that it is in its place, and since which round of counting."""
+    connection.execute(
+        "UPDATE http_upload u SET done_at = %(now)s, touched_at = %(now)s, done_round = coalesce("
+        "(SELECT round FROM http_room r WHERE r.tenant_id = u.tenant_id), 0) WHERE id = %(id)s",
+        {"now": now, "id": ident},
+    )
 
 
 def remove(connection: Connection, ident: UUID) -> None:
     """Forget one."""
     connection.execute("DELETE FROM http_upload WHERE id = %s", [ident])
+
+
+def drop(connection: Connection, ident: UUID) -> bool:
+    """Forget one that is not in its place; False when it is, or was forgotten before."""
+    return connection.execute("DELETE FROM http_upload WHERE id = %s AND done_at IS NULL", [ident]).rowcount == 1
 
 
 def idle(connection: Connection, before: datetime, limit: int) -> list[Sending]:
@@ -104,4 +116,41 @@ def quotas(connection: Connection, serial: int) -> list[dict[str, Any]]:
         connection,
         "SELECT quota_bytes, quota_files FROM sftp_user WHERE tenant_id = %s AND folder = '' AND disabled_at IS NULL",
         [serial],
+    )
+
+
+def room(connection: Connection, serial: int) -> Account:
+    """Return a tenant's account for oneself: nobody else has it until the end of the transaction."""
+    connection.execute("INSERT INTO http_room (tenant_id) VALUES (%s) ON CONFLICT DO NOTHING", [serial])
+    connection.execute("SELECT 1 FROM http_room WHERE tenant_id = %s FOR UPDATE", [serial])
+    found = one(
+        connection,
+        "SELECT number, coming_bytes, r.held_bytes + open_bytes + since.bytes AS bytes, "
+        "r.held_files + number + since.files AS files, counted_at, good_until, counting_until FROM http_room r, "
+        "LATERAL (SELECT count(*) AS number, coalesce(sum(size_bytes - received_bytes), 0)::bigint AS coming_bytes, "
+        "coalesce(sum(size_bytes), 0)::bigint AS open_bytes FROM http_upload u "
+        "WHERE u.tenant_id = r.tenant_id AND done_at IS NULL) AS coming, "
+        "LATERAL (SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes FROM http_upload u "
+        "WHERE u.tenant_id = r.tenant_id AND done_at IS NOT NULL AND done_round >= r.counted_round) AS since "
+        "WHERE r.tenant_id = %s", [serial],
+    )
+    return Account(**found) if found else Account(0, 0, 0, 0, None, None, None)
+
+
+def begin_count(connection: Connection, serial: int, until: datetime) -> int:
+    """Begin a round of counting and return its number; nobody else need begin one before `until`."""
+    found = one(
+        connection,
+        "UPDATE http_room SET round = round + 1, counting_until = %s WHERE tenant_id = %s RETURNING round",
+        [until, serial],
+    )
+    return int(found["round"]) if found else 0
+
+
+def counted(connection: Connection, values: dict[str, Any]) -> None:
+    """Keep what a round found, unless a later one ended before it."""
+    connection.execute(
+        "UPDATE http_room SET counted_round = %(round)s, held_bytes = %(bytes)s, held_files = %(files)s, "
+        "counted_at = %(now)s, good_until = %(good_until)s, counting_until = NULL "
+        "WHERE tenant_id = %(tenant)s AND counted_round < %(round)s", values,
     )

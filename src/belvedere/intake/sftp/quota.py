@@ -71,10 +71,12 @@ class Quota:
         self._files = max(0, self._files - files)
 
 
-def measured(home: int) -> tuple[int, int]:
-    """Return the bytes and the files below a folder."""
+def measured(home: int, *, besides: str = "") -> tuple[int, int]:
+    """Return the bytes and the files below a folder; `besides` is a folder in it that is not counted."""
     total, files = 0, 0
-    for _, _, names, folder in os.fwalk(".", dir_fd=home, follow_symlinks=False):
+    for place, below, names, folder in os.fwalk(".", dir_fd=home, follow_symlinks=False):
+        if place == "." and besides in below:
+            below.remove(besides)
         for name in names:
             try:
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)

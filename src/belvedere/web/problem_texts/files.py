@@ -98,10 +98,16 @@ FILES: Final = {
         "Send it again.",
     ),
     "busy": Problem(
-        "Another request sends a part of the same file",
+        "Another request is at work on the same file",
         "Parts of one file come one after the other. Two senders are at it, or an earlier request has not ended.",
         "Nothing was lost.",
         "Wait for the other request, ask where the file stands, and go on there.",
+    ),
+    "sent": Problem(
+        "The file is in its place already",
+        "Every byte of it came, so there is nothing on its way that could be dropped.",
+        "The file lies in the tenant's folder and is read as any other.",
+        "Remove it by SFTP if it should not be there.",
     ),
     "begin-anew": Problem(
         "What came of the file is not there any more",

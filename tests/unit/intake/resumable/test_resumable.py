@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +19,9 @@ from werkzeug.test import TestResponse
 
 from belvedere.api.blueprint import blueprint
 from belvedere.app import Services, build
-from belvedere.intake.resumable import store
+from belvedere.intake.resumable import room, store
 from belvedere.intake.resumable.parts import FOLDER
+from belvedere.intake.sftp.quota import measured
 from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.clock import utc_now
 from belvedere.kernel.failpoints import EXIT_CODE
@@ -53,6 +55,19 @@ class World:
     def there(self, name: str) -> Path:
         return self.home / "camp_base" / "02001283" / name
 
+    def dies(self, place: str, deed: str, ident: str) -> subprocess.CompletedProcess[bytes]:
+        """Do something in a process that ends at a failpoint."""
+        program = (
+            "import sys, uuid, zlib; from belvedere.app import build; from belvedere.kernel.settings import load; "
+            f"from belvedere.kernel.actor import SYSTEM; services = build(load()); {deed}"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", program, ident], input=CONTENT, capture_output=True, check=False,
+            cwd=self.home.parent,
+            env={**os.environ, "BELVEDERE_FAILPOINT": place, "BELVEDERE_HOME": str(self.services.settings.home_path),
+                 "BELVEDERE_DATABASE_URL": self.services.database.url.reveal()},
+        )  # fmt: skip
+
     def left(self) -> list[str]:
         aside = self.home / FOLDER
         return [one.name for one in aside.iterdir()] if aside.is_dir() else []
@@ -68,7 +83,8 @@ def world(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         ))
         app = Flask(__name__)
         app.register_blueprint(blueprint(services))
-        keys = {name: services.tenants.create(SYSTEM, name)[1].reveal() for name in ("alice", "charlie")}
+        names = ("alice", "charlie", "dora", "emil")
+        keys = {name: services.tenants.create(SYSTEM, name)[1].reveal() for name in names}
         serial = services.tenants.get(SYSTEM, "alice").serial
         keys["viewer"] = services.tokens.create(SYSTEM, name="v", role=Role.VIEWER, tenant=serial)[1].reveal()
         yield World(services, app.test_client(), keys, folder / "data" / "alice")
@@ -199,6 +215,105 @@ def test_a_quota_is_the_widest_of_the_users_of_the_whole_folder(world: World) ->
     world.services.sftp.remove(SYSTEM, serial, "charlie")
 
 
+def test_many_that_begin_at_one_time_get_no_more_room_than_there_is(world: World) -> None:
+    serial = world.services.tenants.get(SYSTEM, "dora").serial
+    world.services.sftp.add(SYSTEM, serial, name="dora", quota_bytes=500)
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda number: world.begin(f"{number}.tsv", 100, "dora", device=""), range(10)))
+    assert sorted(one.status_code for one in answers) == [201] * 5 + [400] * 5
+    assert len(list((world.home.parent / "dora" / FOLDER).iterdir())) == 5, "what has no room leaves nothing"
+
+
+def test_what_lies_there_is_counted_seldom_and_before_somebody_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial, walks = world.services.tenants.get(SYSTEM, "emil").serial, []
+    monkeypatch.setattr(room, "measured", lambda home, *, besides: walks.append(1) or measured(home, besides=besides))
+    world.services.sftp.add(SYSTEM, serial, name="emil", quota_bytes=1000, quota_files=20)
+    for number in range(8):
+        ident = world.begin(f"{number}.tsv", 100, "emil").json["id"]
+        assert world.part(ident, 0, b"x" * 100, "emil").json["state"] == "received"
+    assert len(walks) == 1, "what came since the walk is known without another"
+    others = world.home.parent / "emil" / "camp_base" / "by-sftp.tsv"
+    others.write_bytes(b"x" * 100)
+    assert world.begin("8.tsv", 100, "emil").status_code == 201, "what others bring is seen a minute later"
+    assert world.begin("9.tsv", 200, "emil").json["type"] == "/problems/quota"
+    others.unlink()
+    with world.services.database.transaction() as connection:
+        connection.execute("UPDATE http_room SET counted_at = counted_at - interval '10 seconds', "
+                           "good_until = good_until - interval '10 seconds' WHERE tenant_id = %s", [serial])
+    (world.home.parent / "emil" / "camp_base" / "02001283" / "0.tsv").unlink()
+    assert world.begin("9.tsv", 200, "emil").status_code == 201, "before it is refused it is counted anew"
+    assert len(walks) == 2
+
+
+def test_no_connection_is_held_while_the_disk_works(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ident, used, flush = world.begin("m.tsv").json["id"], [], os.fdatasync
+
+    def flushed(descriptor: int) -> None:
+        with world.services.database.transaction() as connection:
+            asked = ("SELECT count(*) AS number FROM pg_stat_activity WHERE datname = current_database() "
+                     "AND state = 'idle in transaction' AND pid <> pg_backend_pid()")
+            used.append(connection.execute(asked).fetchone()["number"])
+        busy = world.part(ident, 0, CONTENT[:100])
+        assert (busy.status_code, busy.json["type"]) == (409, "/problems/busy")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", flushed)
+    assert world.part(ident, 0, CONTENT[:100]).json["offset"] == 100
+    assert used == [0]
+
+
+def test_a_file_on_its_way_is_dropped(world: World) -> None:
+    ident = world.begin("n.tsv", key="n").json["id"]
+    world.part(ident, 0, CONTENT[:100])
+    listed = world.call("GET", "/uploads?state=receiving", "viewer").json
+    assert [(one["name"], one["offset"]) for one in listed if one["id"] == ident] == [("n.tsv", 100)]
+    assert ident not in {one["id"] for one in world.call("GET", "/uploads?state=receiving", "charlie").json}
+    assert world.call("DELETE", f"/uploads/{ident}", "charlie").status_code == 404
+    assert world.call("DELETE", f"/uploads/{ident}", "viewer").status_code == 403
+    assert world.call("DELETE", f"/uploads/{ident}").status_code == 204
+    assert ident not in world.left()
+    assert world.call("DELETE", f"/uploads/{ident}").status_code == 404
+    assert world.part(ident, 100, CONTENT[100:]).status_code == 404
+    actions = world.services.history.search(SYSTEM, verb="upload.cancel", limit=5).items
+    told = [(one.result, one.target, one.arguments["received"]) for one in actions]
+    assert told == [(result, "camp_base/02001283/n.tsv", 100) for result in ("succeeded", "refused")]
+    assert world.begin("n.tsv", key="n").json["offset"] == 0
+
+
+def test_a_file_that_is_in_its_place_is_not_dropped(world: World) -> None:
+    ident = world.begin("o.tsv").json["id"]
+    world.part(ident, 0, CONTENT)
+    refused = world.call("DELETE", f"/uploads/{ident}")
+    assert (refused.status_code, refused.json["type"]) == (409, "/problems/sent")
+    assert world.there("o.tsv").read_bytes() == CONTENT
+
+
+def test_a_whole_file_that_has_no_place_is_dropped(world: World) -> None:
+    ident = world.begin("p.tsv").json["id"]
+    world.there("p.tsv").write_text("somebody else's")
+    assert world.part(ident, 0, CONTENT).json["type"] == "/problems/exists"
+    assert world.call("DELETE", f"/uploads/{ident}").status_code == 204
+    assert ident not in world.left()
+    assert world.there("p.tsv").read_text() == "somebody else's"
+
+
+def test_a_part_that_comes_while_its_file_is_dropped_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ident, flush = world.begin("q.tsv").json["id"], os.fdatasync
+
+    def flushed(descriptor: int) -> None:
+        flush(descriptor)
+        with world.services.database.transaction() as connection:
+            store.remove(connection, UUID(ident))
+
+    monkeypatch.setattr(os, "fdatasync", flushed)
+    assert world.part(ident, 0, CONTENT).status_code == 404
+    assert ident not in world.left()
+
+
 def test_what_nobody_goes_on_with_is_removed_after_a_day(world: World) -> None:
     ident = world.begin("i.tsv").json["id"]
     fresh = world.begin("j.tsv").json["id"]
@@ -211,21 +326,25 @@ def test_what_nobody_goes_on_with_is_removed_after_a_day(world: World) -> None:
     assert fresh in world.left()
 
 
+def test_a_process_that_dies_while_it_drops_a_file_leaves_it_to_be_begun_anew(world: World) -> None:
+    ident = world.begin("r.tsv", key="r").json["id"]
+    world.part(ident, 0, CONTENT[:100])
+    died = world.dies("intake.resumable.dropped", "services.resumable.cancel(SYSTEM, uuid.UUID(sys.argv[1]))", ident)
+    assert died.returncode == EXIT_CODE, died.stderr
+    assert ident not in world.left()
+    assert world.part(ident, 100, CONTENT[100:]).json["type"] == "/problems/begin-anew"
+    assert world.begin("r.tsv", key="r").json["offset"] == 0
+
+
 @pytest.mark.parametrize("place", ["intake.resumable.received", "intake.resumable.placed"])
 def test_a_process_that_dies_at_the_end_of_a_file_leaves_it_to_be_finished(world: World, place: str) -> None:
     name = f"{place}.tsv"
     ident = world.begin(name).json["id"]
-    program = (
-        "import sys, uuid, zlib; from belvedere.app import build; from belvedere.kernel.settings import load; "
-        "from belvedere.kernel.actor import SYSTEM; services = build(load()); data = sys.stdin.buffer.read(); "
-        "services.resumable.append(SYSTEM, uuid.UUID(sys.argv[1]), offset=0, data=data, "
-        "checksum=f'crc32:{zlib.crc32(data):08x}')"
-    )
-    died = subprocess.run(
-        [sys.executable, "-c", program, ident], input=CONTENT, capture_output=True, check=False, cwd=world.home.parent,
-        env={**os.environ, "BELVEDERE_FAILPOINT": place, "BELVEDERE_HOME": str(world.services.settings.home_path),
-             "BELVEDERE_DATABASE_URL": world.services.database.url.reveal()},
-    )
+    died = world.dies(place, (
+        "data = sys.stdin.buffer.read(); "
+        "services.resumable.append("
+        "SYSTEM, uuid.UUID(sys.argv[1]), offset=0, data=data, checksum=f'crc32:{zlib.crc32(data):08x}')"
+    ), ident)
     assert died.returncode == EXIT_CODE, died.stderr
     assert world.call("GET", f"/uploads/{ident}").json["state"] == "receiving"
     if place.endswith("placed"):
