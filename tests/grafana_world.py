@@ -23,7 +23,8 @@ from belvedere.kernel.settings import Settings
 from belvedere.reactions import REACTIONS
 from belvedere.stores.model import TABLE_KINDS, Store, StoreState, database_name
 from belvedere.tenants.service import Tenants
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.own import OwnGrafanas
 from belvedere.workspaces.grafana.shared.model import QueryGateway, Shared

@@ -18,7 +18,8 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import BelvedereError, Later, Stuck
 from belvedere.kernel.plan import render
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.model import CAPTURE
 from belvedere.workspaces.grafana.testing import TwinGrafana

@@ -11,7 +11,8 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from grafana_faults import Faulty, said
 from grafana_world import REAL, World, access_of, make

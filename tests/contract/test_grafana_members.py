@@ -14,7 +14,8 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import BelvedereError, Conflict, Forbidden, Later, NotFound, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.people import users as members_in_grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana

@@ -13,7 +13,8 @@ import pytest
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.desired import Options
 from belvedere.workspaces.grafana.passes import Mode
 from belvedere.workspaces.grafana.testing_old import OldTwinGrafana

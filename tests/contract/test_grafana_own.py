@@ -12,7 +12,8 @@ from belvedere.kernel.errors import Stuck
 from belvedere.kernel.plan import render
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place
 from belvedere.workspaces.tiers import Tier

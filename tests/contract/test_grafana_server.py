@@ -23,7 +23,8 @@ import pytest
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.workspaces.grafana import requests
-from belvedere.workspaces.grafana.api import Access, Grafana
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place
 from grafana_faults import Faulty, said

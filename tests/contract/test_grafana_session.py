@@ -8,7 +8,8 @@ import pytest
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, session
-from belvedere.workspaces.grafana.api import Access, Grafana, Unsure
+from belvedere.workspaces.grafana.access import Access
+from belvedere.workspaces.grafana.api import Grafana, Unsure
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from grafana_faults import Faulty, html, said
 from grafana_world import REAL, access_of

@@ -90,8 +90,12 @@ class GrafanaSettings:
         section=_GRAFANA, least=0.1,
     )
     grafana_workers: int = int_row(
-        "BELVEDERE_GRAFANA_WORKERS", 2, "Calls to Grafana at one time of one process.", section=_GRAFANA,
+        "BELVEDERE_GRAFANA_WORKERS", 4, "Calls to Grafana at one time of one process.", section=_GRAFANA,
         least=1, most=8,
+    )
+    grafana_writers: int = int_row(
+        "BELVEDERE_GRAFANA_WRITERS", 1, "How many of them may change something. One is fastest where Grafana keeps its "
+        "data in SQLite; two to four are where it has a PostgreSQL or MySQL.", section=_GRAFANA, least=1, most=8,
     )
     gateway: bool = bool_row(
         "BELVEDERE_GATEWAY", "Run the query gateway of a shared Grafana as a part.", default=False, section=_GRAFANA

@@ -23,6 +23,7 @@ from belvedere.kernel.http import client
 from belvedere.kernel.redact import Redactor
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import home, requests
+from belvedere.workspaces.grafana.access import Access, Turns
 from belvedere.workspaces.grafana.answers import Health, Organisation
 from belvedere.workspaces.grafana.document import POSTGRES, POSTGRES_BEFORE_10
 from belvedere.workspaces.grafana.problems import shown_address
@@ -31,7 +32,6 @@ from belvedere.workspaces.grafana.session import Session
 
 T = TypeVar("T")
 
-_NOTHING: Final = Secret("")
 _TRIES: Final = 3
 _MOVES: Final = 3
 """A person may follow one link after the other while calls are made; each moves the login's current organisation."""
@@ -66,19 +66,6 @@ class NotInOrganisation(Later):
     """The administrator is no member of the organisation. It is added by the next step."""
 
     code = "grafana-rights"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a Grafana: address without a slash at the end, and an administrator's login or a token."""
-
-    url: str
-    user: str = ""
-    password: Secret = _NOTHING
-    token: Secret = _NOTHING
-    ca_file: str = ""
-    timeout_s: float = 20.0
-    workers: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +106,7 @@ class Answer:
 
 
 class Grafana:
-    """One Grafana as one login sees it. Safe for threads; at most `workers` calls are under way at a time."""
+    """One Grafana as one login sees it. Safe for threads, which take turns (`access.py`)."""
 
     def __init__(
         self, access: Access, *, transport: httpx2.BaseTransport | None = None,
@@ -131,7 +118,7 @@ class Grafana:
         self._transport = transport
         self.pause = pause
         self._client: httpx2.Client | None = None
-        self._gate = threading.BoundedSemaphore(access.workers)
+        self._turns = Turns(access)
         self._lock = threading.Lock()
         self._redact = Redactor([access.password, access.token])
         self._session = Session(
@@ -296,7 +283,7 @@ class Grafana:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            with self._gate:
+            with self._turns.turn(writes=not reads):
                 return self._open().request(
                     request.method, f"{self.url}{request.path}", params=list(request.query) or None, content=body,
                     headers=headers,

@@ -10,7 +10,7 @@ from typing import Final, Protocol, cast
 from uuid import UUID
 
 from belvedere.credentials.service import Credentials
-from belvedere.kernel.db import Database
+from belvedere.kernel.db import Connection, Database
 from belvedere.kernel.errors import Later, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.secret import Secret
@@ -27,13 +27,14 @@ from belvedere.workspaces.grafana.answers import (
 )
 from belvedere.workspaces.grafana.api import Changed, Grafana, NotInOrganisation, Unsure
 from belvedere.workspaces.grafana.deeds import Deed, Do
-from belvedere.workspaces.grafana.model import INFLUX, RELEASED, Desired, Kind, RecordState, Seat, WantedSource
+from belvedere.workspaces.grafana.model import INFLUX, Desired, Kind, RecordState, Seat, WantedSource
 from belvedere.workspaces.grafana.observe import read_board
 from belvedere.workspaces.grafana.people.users import Users
 from belvedere.workspaces.grafana.plan import is_foreign_source
 from belvedere.workspaces.grafana.previewer import Previewer
 from belvedere.workspaces.grafana.problems import taken
 from belvedere.workspaces.grafana.public import PublicPages
+from belvedere.workspaces.grafana.removal import Removal
 from belvedere.workspaces.grafana.shared.hands import SharedHands
 from belvedere.workspaces.grafana.shared.model import QueryGateway
 
@@ -41,6 +42,8 @@ _TRIES: Final = 4
 _FIRST_PAUSE_S: Final = 0.1
 _SAME_SECOND_S: Final = 1.1
 """Grafana tells two settings of a data source apart by the second they were written in: never write two in one."""
+
+_NEVER_S: Final = 86_400.0
 
 _PENDING: Final = "pending"
 _OK: Final = frozenset({200, 201})
@@ -73,12 +76,14 @@ class Hands:
         self._seat = seat
         self._gateway = gateway
         self._at = 0
+        self._announced: set[tuple[Kind, str]] = set()
         self._shared = SharedHands(
             grafana=grafana, database=database, desired=desired, seat=seat, links=gateway.links if gateway else None
         )
         self._accounts = Accounts(grafana=grafana, database=database, credentials=credentials, seat=seat)
         previewer = Previewer(grafana=grafana, database=database, seat=seat, name=desired.capture)
         self._users = Users(grafana=grafana, database=database, credentials=credentials, seat=seat)
+        removal = Removal(grafana=grafana, database=database, seat=seat, mark=desired.mark)
         self._deeds: Mapping[Do, Callable[[Deed, int], None]] = {
             Do.MARK: self._mark, Do.RENAME: self._rename, Do.JOIN: self._join, Do.FOLDER: self._folder,
             Do.SOURCE: self._source, Do.BOARD: self._board, Do.HOLD: self._hold, Do.CAPTURE: previewer.keep,
@@ -87,9 +92,9 @@ class Hands:
             Do.TEAM: self._shared.team, Do.SEATS: self._shared.seats, Do.RIGHTS: self._shared.rights,
             Do.LINKS: self._shared.links, Do.DROP_LINKS: self._shared.drop_links, Do.DROP_TEAM: self._shared.drop_team,
             Do.DROP_PUBLIC: PublicPages(grafana=grafana, database=database, seat=seat).drop,
-            Do.DROP_BOARD: self._drop_board, Do.DROP_FOLDER: self._drop_folder, Do.DROP_SOURCE: self._drop_source,
-            Do.DROP_CAPTURE: previewer.drop, Do.DROP_ORGANISATION: self._drop_organisation,
-            Do.RELEASE: self._release, Do.FORGET: self._forget,
+            Do.DROP_BOARD: removal.board, Do.DROP_FOLDER: removal.folder, Do.DROP_SOURCE: removal.source,
+            Do.DROP_CAPTURE: previewer.drop, Do.DROP_ORGANISATION: removal.organisation,
+            Do.RELEASE: removal.release, Do.FORGET: removal.forget,
         }
 
     def do(self, deed: Deed) -> None:
@@ -138,7 +143,7 @@ class Hands:
         made = answer.read(OrganisationMade).org_id if answer.status in _OK else 0
         number = made or self._left_half_made(again=again)
         failpoint("workspaces.grafana.organisation-made")
-        self._mark(Deed(Do.MARK), number)
+        self._mark(Deed(Do.MARK), number, new=bool(made))
 
     def _left_half_made(self, *, again: bool) -> int:
         """Take an organisation of our name that stands there when our own first try may have made it."""
@@ -152,7 +157,7 @@ class Hands:
         message = "The organisation appeared at the same moment. It is looked at again."
         raise Changed(message, retry_in_s=1.0)
 
-    def _mark(self, _deed: Deed, number: int) -> None:
+    def _mark(self, _deed: Deed, number: int, *, new: bool = False) -> None:
         desired = self._desired
         if desired.owns:
             self._grafana.ask(requests.mark_organisation(number, desired.mark))
@@ -161,7 +166,30 @@ class Hands:
             if desired.shared:
                 store.found_shared(connection, self._grafana.url, desired.organisation, number)
             store.found(connection, self._seat, self._grafana.url, desired.organisation, number)
+            if new:
+                self._announce(connection)
         self._at = number
+
+    def _announce(self, connection: Connection) -> None:
+        """Write down all that goes into a new organisation with it: one wait for the disk, not one for each."""
+        for source in self._desired.sources:
+            store.begin(connection, self._seat, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
+            self._announced.add((Kind.SOURCE, source.key))
+        for board in self._desired.boards:
+            key = str(board.dashboard_id)
+            store.begin(connection, self._seat, Kind.BOARD, key, uid=board.uid, digest=board.digest)
+            self._announced.add((Kind.BOARD, key))
+
+    def _begin(self, kind: Kind, key: str, *, uid: str, digest: str) -> float:
+        """Write down what is about to be written; return how many seconds ago it was written before."""
+        if (kind, key) in self._announced:
+            # Used up: when this write fails, the next try is one that may find something.
+            self._announced.remove((kind, key))
+            return _NEVER_S
+        with self._database.transaction() as connection:
+            age = store.age_s(connection, self._seat, kind, key)
+            store.begin(connection, self._seat, kind, key, uid=uid, digest=digest)
+        return age
 
     def _rename(self, _deed: Deed, number: int) -> None:
         answer = self._grafana.ask(requests.rename_organisation(number, self._desired.organisation), 400, 409)
@@ -219,9 +247,7 @@ class Hands:
         if source is None:
             return
         body = self._source_body(source, number)
-        with self._database.transaction() as connection:
-            age = store.age_s(connection, self._seat, Kind.SOURCE, source.key)
-            store.begin(connection, self._seat, Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
+        age = self._begin(Kind.SOURCE, source.key, uid=source.uid, digest=_PENDING)
         if age < _SAME_SECOND_S:
             self._grafana.pause(_SAME_SECOND_S - age)
         made: Source | None = None
@@ -281,8 +307,7 @@ class Hands:
         board = deed.board
         if board is None:
             return
-        with self._database.transaction() as connection:
-            store.begin(connection, self._seat, Kind.BOARD, deed.key, uid=board.uid, digest=board.digest)
+        self._begin(Kind.BOARD, deed.key, uid=board.uid, digest=board.digest)
         document = {**board.document, "id": None, "version": deed.version}
         request = requests.put_board(document, deed.folder_uid, "Belvedere")
         answer = self._grafana.ask(request, 400, 404, 412, organisation=number)
@@ -331,42 +356,8 @@ class Hands:
         if deed.member is not None:
             self._users.put(deed.member, number)
 
-    # Taking away
-
     def _drop_member(self, deed: Deed, number: int) -> None:
         self._users.drop(deed.key, deed.number, number)
-
-    def _drop_board(self, deed: Deed, number: int) -> None:
-        self._grafana.ask(requests.delete_board(deed.uid), 404, organisation=number)
-        failpoint("workspaces.grafana.board-dropped")
-        with self._database.transaction() as connection:
-            store.drop(connection, self._seat, Kind.BOARD, deed.key)
-
-    def _drop_folder(self, deed: Deed, number: int) -> None:
-        self._grafana.ask(requests.delete_folder(deed.uid), 404, organisation=number)
-        failpoint("workspaces.grafana.folder-dropped")
-
-    def _drop_source(self, deed: Deed, number: int) -> None:
-        self._grafana.ask(requests.delete_source(deed.uid), 404, organisation=number)
-        failpoint("workspaces.grafana.source-dropped")
-        with self._database.transaction() as connection:
-            store.drop(connection, self._seat, Kind.SOURCE, deed.key)
-
-    def _drop_organisation(self, deed: Deed, _number: int) -> None:
-        """Delete it, after one more look at the mark: a number alone may be another's by now."""
-        seen = self._grafana.ask(requests.organisation(deed.number), 404)
-        if seen.status in _OK and seen.read(Organisation).address.address1 in {self._desired.mark, ""}:
-            self._grafana.ask(requests.delete_organisation(deed.number), 404)
-        failpoint("workspaces.grafana.organisation-dropped")
-
-    def _release(self, deed: Deed, _number: int) -> None:
-        self._grafana.ask(requests.mark_organisation(deed.number, RELEASED))
-        failpoint("workspaces.grafana.organisation-released")
-
-    def _forget(self, _deed: Deed, _number: int) -> None:
-        with self._database.transaction() as connection:
-            store.forget(connection, self._seat)
-            failpoint("workspaces.grafana.forget.before-commit")
 
 
 def key_of(store_kind: str) -> str:

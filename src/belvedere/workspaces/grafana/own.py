@@ -14,7 +14,7 @@ from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.kernel.secret import Secret
 from belvedere.workspaces.grafana import requests, store
-from belvedere.workspaces.grafana.api import Access
+from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.narrow.looks import Look
 from belvedere.workspaces.grafana.observe import given_organisation
 from belvedere.workspaces.grafana.workspace import GrafanaWorkspace

@@ -6,7 +6,7 @@ from belvedere.credentials.service import Credentials
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.settings import Settings
-from belvedere.workspaces.grafana.api import Access
+from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores
 from belvedere.workspaces.grafana.model import InfluxOptions
 from belvedere.workspaces.grafana.passes import mode_of
@@ -60,6 +60,7 @@ def base_of(settings: Settings) -> Access:
     return Access(
         url="", ca_file=str(settings.path(settings.grafana_ca_file)) if settings.grafana_ca_file else "",
         timeout_s=settings.grafana_timeout_s, workers=max(1, settings.grafana_workers),
+        writers=max(1, settings.grafana_writers),
     )
 
 

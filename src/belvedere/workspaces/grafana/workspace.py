@@ -20,9 +20,10 @@ from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
 from belvedere.stores.model import StoreKind
 from belvedere.workspaces.grafana import requests, store
+from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.accounts import PASSWORD
 from belvedere.workspaces.grafana.answers import SourceHealth
-from belvedere.workspaces.grafana.api import Access, Grafana, NotInOrganisation
+from belvedere.workspaces.grafana.api import Grafana, NotInOrganisation
 from belvedere.workspaces.grafana.apply import Hands
 from belvedere.workspaces.grafana.bring import PEOPLES, theirs_of
 from belvedere.workspaces.grafana.captures import Captures
