@@ -61,15 +61,15 @@ class Columns:
         """Tell whether a line is likely to be read by columns: it is neither short, nor long, nor holds odd signs."""
         return bool(self._row and self._row.fullmatch(line))
 
-    def read(self, chunk: bytes) -> Read | None:
-        """Read whole lines, each with its end; None where anything about them is odd."""
+    def read(self, chunk: bytes, rows: int) -> Read | None:
+        """Read so many whole lines, each with its end; None where anything about them is odd."""
         separator = self._shape.separator
-        if len(separator) > 1 or not self._pattern or b"\n\n" in chunk or chunk[:1] == b"\n":
+        if len(separator) > 1 or not self._pattern:
             return None
         words = bool(chunk.translate(None, self._plain))
         if words and chunk.translate(None, self._wordy):
             return None
-        rows, marks = count(chunk, b"\n"), count(chunk, separator)
+        marks = count(chunk, separator)
         cells = marks // rows + 1 if rows else 0
         if cells < self._shape.cells or marks != rows * (cells - 1):
             return None
@@ -81,7 +81,8 @@ class Columns:
         numbers = {name: pl.Float64() for name in self._names}
         others = {f" {number}": pl.String() for number in range(cells - 1 - len(numbers))}
         try:
-            # One cell too many in a row is an error here; as the marks are as many as they must be, none is short.
+            # One cell too many in a row is an error here; as the marks are as many as they must be, none is short, and
+            # none is blank.
             found = pl.read_csv(
                 chunk, has_header=False, separator=self._shape.form.separator, quote_char=None,
                 schema={TIME: pl.String(), **numbers, **others}, null_values=_NO_VALUES if words else None,
@@ -101,7 +102,7 @@ class Columns:
         texts = found[TIME]
         if texts.null_count() or not texts.str.contains(self._pattern).all():
             return None
-        times = texts.str.to_datetime(self._form, time_unit="us", strict=False)
+        times = texts.str.to_datetime(self._form, time_unit="us", strict=False, cache=False)
         if self._zone != "UTC":
             times = times.dt.replace_time_zone(self._zone, ambiguous="earliest", non_existent="null")
         if times.null_count():

@@ -68,16 +68,17 @@ class Reading:
     def batches(self) -> Iterator[Batch]:
         """Yield the rows that can be stored, some megabytes of the file in each batch, in the file's order."""
         for lines in self._source.blocks():
-            data = lines.data
+            data, many = lines.data, lines.many
             if self._finish and (end := find_line(data, self._finish)) >= 0:
                 self._finished, data = True, data[:end]
+                many = count(data, b"\n")
             elif lines.cut and data.strip():
                 # Nobody can tell 12 from the beginning of 12.5.
                 self._tally.skip(Reason.CUT_OFF, [lines.first])
-                data = b""
+                data, many = b"", 0
             if lines.too_long:
                 self._tally.skip(Reason.TOO_LONG, [lines.first])
-            frame = self._frame(data, lines.first)
+            frame = self._frame(data, range(lines.first, lines.first + many))
             if frame is not None:
                 self._tally.add(frame)
                 yield Batch(self.header, frame)
@@ -88,9 +89,9 @@ class Reading:
         """Return what the file held. After `batches` has come to its end."""
         return self._tally.summary(finished=self._finished if self._finish else None)
 
-    def _frame(self, data: bytes, first: int) -> pl.DataFrame | None:
-        """Read lines of which the first has this number, in their order; None where no row can be stored."""
-        pieces = list(self._pieces(data, range(first, first + count(data, b"\n"))))
+    def _frame(self, data: bytes, numbers: range) -> pl.DataFrame | None:
+        """Read lines that have these numbers, in their order; None where no row can be stored."""
+        pieces = list(self._pieces(data, numbers))
         if len(pieces) == 1:
             return pieces[0][0]
         numbered = [frame.with_columns(pl.Series(_LINE, numbers, pl.Int64)) for frame, numbers in pieces]
@@ -102,7 +103,7 @@ class Reading:
         """Yield rows with the numbers of their lines, those about which nothing is odd by columns."""
         if len(numbers) <= FEW:
             yield from self._singly(data.split(b"\n")[:-1], numbers)
-        elif read := self._columns.read(data):
+        elif read := self._columns.read(data, len(numbers)):
             yield from self._counted(read, numbers)
         elif not data.strip(_BLANK):
             self._tally.blank_lines += len(numbers)

@@ -30,7 +30,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Whole lines, each with its LF. `first` is the number of the first in the file, counted from 1.
+    """Whole lines, each with its LF. `first` is the number of the first in the file, counted from 1, `many` how many.
 
     `cut` marks the file's last line if no end of line follows it; `too_long` a line that was passed over (`data` is
     empty then).
@@ -38,6 +38,7 @@ class Lines:
 
     data: bytes
     first: int
+    many: int
     cut: bool = False
     too_long: bool = False
 
@@ -100,19 +101,20 @@ class Source:
             if cut:
                 whole, self._at = self._data[self._at:cut], cut
                 for part, too_long in parted(whole):
-                    yield Lines(b"" if too_long else part, self._next, too_long=too_long)
-                    self._next += count(part, b"\n")
+                    many = count(part, b"\n")
+                    yield Lines(b"" if too_long else part, self._next, 0 if too_long else many, too_long=too_long)
+                    self._next += many
             if self._ended:
                 break
             if self._left > LINE_MOST:
                 self._pass_over()
-                yield Lines(b"", self._next, too_long=True)
+                yield Lines(b"", self._next, 0, too_long=True)
                 self._next += 1
             else:
                 self._fill()
         if self._left:
             last, self._at = self._data[self._at:], len(self._data)
-            yield Lines(last + b"\n", self._next, cut=True)
+            yield Lines(last + b"\n", self._next, 1, cut=True)
 
     def _fill(self) -> None:
         """Put one more block behind what is left."""
