@@ -113,6 +113,7 @@ class Services:
     points: PointStore
     influx: InfluxPoints | None
     workspaces: Workspaces
+    own_grafanas: OwnGrafanas
     moves: Moves
     dashboards: Dashboards
     templates: GrafanaTemplates
@@ -257,6 +258,8 @@ class Services:
             self.influx.close()
         self.history.close()
         self.database.close()
+        # Last: signing out of many that do not answer takes its time.
+        self.own_grafanas.close()
 
 
 def build(settings: Settings) -> Services:
@@ -309,7 +312,8 @@ def build(settings: Settings) -> Services:
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
-        tenants=tenants, stores=stores, points=points, influx=influx, workspaces=workspaces, identities=identities,
+        tenants=tenants, stores=stores, points=points, influx=influx, workspaces=workspaces, own_grafanas=own,
+        identities=identities,
         moves=Moves(
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),

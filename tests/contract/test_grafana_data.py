@@ -19,6 +19,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.kernel.settings import Settings
 from belvedere.stores.watch import ServerWatch
 from belvedere.tenants.model import Tenant
+from belvedere.workspaces.tiers import Tier
 from grafana_world import REAL, access_of
 
 pytestmark = [pytest.mark.contract, pytest.mark.skipif(not REAL, reason="BELVEDERE_TEST_GRAFANA_URL is not given")]
@@ -44,6 +45,31 @@ def services(cluster: Any, database: Database, tmp_path: Path) -> Iterator[Servi
 
 def run(services: Services, job: str, key: object) -> None:
     next(one for one in services.jobs if one.name == job).run(str(key))
+
+
+@pytest.fixture
+def boss() -> Iterator[httpx2.Client]:
+    """The administrator of the Grafana, for what others than Belvedere do there."""
+    access = access_of(REAL)
+    with httpx2.Client(base_url=access.url, auth=(access.user, access.password.reveal()), timeout=20) as made:
+        yield made
+
+
+def to_an_own_grafana(services: Services, boss: httpx2.Client, tenant: Tenant) -> tuple[int, int]:
+    """Move a tenant to tier `instance` by an administrator's login of its own; return that user and organisation."""
+    login, password = f"boss-{tenant.name}", uuid4().hex
+    organisation = boss.post("/api/orgs", json={"name": f"home of {login}"}).json()["orgId"]
+    account = {"login": login, "name": login, "password": password, "OrgId": organisation}
+    user = boss.post("/api/admin/users", json=account).json()["id"]
+    boss.patch(f"/api/orgs/{organisation}/users/{user}", json={"role": "Admin"}).raise_for_status()
+    boss.put(f"/api/admin/users/{user}/permissions", json={"isGrafanaAdmin": True}).raise_for_status()
+    for key, value in (("URL", access_of(REAL).url), ("USER", login), ("PASSWORD", password)):
+        services.credentials.put(SYSTEM, tenant.serial, f"GRAFANA_{key}", Secret(value))
+    services.moves.begin(SYSTEM, tenant.serial, "instance")
+    for job in ("workspaces.provision", "workspaces.leave"):
+        run(services, job, tenant.serial)
+    assert services.moves.under_way(SYSTEM, tenant.serial) is None
+    return user, organisation
 
 
 def tenant_with_rows(services: Services, secret: str) -> Tenant:
@@ -111,8 +137,13 @@ def test_a_table_becomes_a_dashboard_in_grafana_with_the_tenants_rows(services: 
     viewer.client.close()
 
 
-def test_a_hostile_viewer_gets_no_row_of_another_tenant(services: Services) -> None:
+@pytest.mark.parametrize("tier", [Tier.ORG, Tier.INSTANCE])
+@pytest.mark.timeout(300)
+def test_a_hostile_viewer_gets_no_row_of_another_tenant(services: Services, boss: httpx2.Client, tier: Tier) -> None:
     mine, theirs = tenant_with_rows(services, "mine"), tenant_with_rows(services, "SECRET-OF-THEIRS")
+    both = (mine, theirs) if tier is Tier.INSTANCE else ()
+    homes = [to_an_own_grafana(services, boss, one) for one in both]
+    assert [services.workspaces.tier(one.serial) for one in (mine, theirs)] == [tier, tier]
     publish(services, theirs)
     viewer = Viewer(services, mine)
     their_org = services.workspaces.capture_pass(theirs.serial, for_s=30).organisation
@@ -135,3 +166,12 @@ def test_a_hostile_viewer_gets_no_row_of_another_tenant(services: Services) -> N
     assert [one.status_code for one in answers if one.status_code < 400 and one.text != "[]"] == []
     assert "mine" in viewer.query(own, "SELECT word FROM notes").text
     viewer.client.close()
+    theirs_too = Viewer(services, theirs)
+    assert "SECRET-OF-THEIRS" in theirs_too.query(foreign, "SELECT word FROM notes").text
+    theirs_too.client.close()
+    for tenant, (user, organisation) in zip(both, homes, strict=True):
+        services.tenants.delete(SYSTEM, tenant.serial, confirm=tenant.name)
+        for job in ("workspaces.remove-tenant", "stores.remove-tenant"):
+            run(services, job, tenant.serial)
+        boss.delete(f"/api/admin/users/{user}").raise_for_status()
+        boss.delete(f"/api/orgs/{organisation}").raise_for_status()
