@@ -6,17 +6,20 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from belvedere.app import build
 from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
 from belvedere.kernel.plan import render
 from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.testing import TwinGrafana
 from belvedere.workspaces.port import Place
 from belvedere.workspaces.tiers import Tier
+from grafana_server import Server
 from grafana_world import REAL, World, access_of, make
 
 pytestmark = pytest.mark.contract
@@ -323,3 +326,19 @@ def test_another_address_among_the_credentials_makes_the_place_anew_there(world,
     assert world.ask(requests.sources(), organisation=second) == []
     for number in (first, second):
         world.ask(requests.delete_organisation(number))
+
+
+def test_a_process_that_ends_closes_it(database: Database, tmp_path: Path) -> None:
+    server = Server()
+    services = build(Settings(home=str(tmp_path), database_url=database.url))
+    try:
+        tenant, _ = services.tenants.create(SYSTEM, "alice")
+        for key, value in (("URL", server.bare), ("USER", "admin"), ("PASSWORD", "admin")):
+            services.credentials.put(SYSTEM, tenant.serial, f"GRAFANA_{key}", Secret(value))
+        own = services.own_grafanas.of(tenant.serial).grafana
+        own.ask(requests.current_user())
+        assert not own._client.is_closed
+    finally:
+        services.close()
+        server.close()
+    assert own._client.is_closed
