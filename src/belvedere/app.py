@@ -11,6 +11,9 @@ from belvedere.credentials.keys import source_of
 from belvedere.credentials.service import Credentials
 from belvedere.credentials.vault import Vault
 from belvedere.dashboards import jobs as dashboard_jobs
+from belvedere.dashboards.fleet import jobs as fleet_jobs
+from belvedere.dashboards.fleet.service import Fleet
+from belvedere.dashboards.fleet.wire import fleet_of
 from belvedere.dashboards.points.forms import forms_of
 from belvedere.dashboards.service import Dashboards
 from belvedere.dashboards.templates import GrafanaTemplates
@@ -118,6 +121,7 @@ class Services:
     dashboards: Dashboards
     templates: GrafanaTemplates
     viewer: Viewer
+    fleet: Fleet
     notifications: Notifications
     previews: Previews
     identities: LinkedIdentities
@@ -233,6 +237,7 @@ class Services:
             *influx_jobs.jobs(self.influx),
             *workspace_jobs.jobs(self.workspaces, self.people, self.moves),
             *dashboard_jobs.jobs(self.dashboards),
+            *fleet_jobs.jobs(self.fleet),
             *preview_jobs.jobs(self.previews),
             *notification_jobs.jobs(self.notifications),
             *identity_jobs.jobs(self.history),
@@ -303,6 +308,10 @@ def build(settings: Settings) -> Services:
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
     )
     viewer = Viewer(load=dashboards.shown, readers=stores)
+    fleet = fleet_of(
+        settings, database=database, history=history, vault=vault, influx=influx,
+        grafana=workspaces.grafana.grafana if workspaces.grafana is not None else None,
+    )
     notifications = _notifications(settings, database=database, queue=queue, history=history, credentials=credentials)
     previews = previews_of(
         settings, database=database, queue=queue, history=history, notifications=notifications, workspaces=workspaces,
@@ -317,8 +326,9 @@ def build(settings: Settings) -> Services:
         moves=Moves(
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
         ),
-        dashboards=dashboards, templates=templates, viewer=viewer, notifications=notifications, previews=previews,
-        sftp=sftp, sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
+        dashboards=dashboards, templates=templates, viewer=viewer, fleet=fleet, notifications=notifications,
+        previews=previews, sftp=sftp,
+        sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
         files=files_of(
             settings, database=database, history=history, queue=queue, tenants=tenants,
             takers=[MeterFiles(points), ReportFiles(FileTables(stores))], summaries=points.meta,

@@ -50,6 +50,13 @@ class GrafanaSettings:
         "The organisation that tenants of tier `team` share: its name, made when it is missing, or the number of one.",
         section=_GRAFANA,
     )
+    grafana_operators: str = text_row(
+        "BELVEDERE_GRAFANA_OPERATORS",
+        "Belvedere operators",
+        "The organisation in which operators see the uploads of all tenants: its name, made when it is missing, or the "
+        "number of one. Nobody of a tenant belongs there. `-`: none.",
+        section=_GRAFANA,
+    )
     grafana_default_user: str = text_row(
         "BELVEDERE_GRAFANA_DEFAULT_USER",
         "user_{name}",

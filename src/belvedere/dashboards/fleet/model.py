@@ -94,7 +94,7 @@ class SeenToken:
 
 @dataclass(frozen=True, slots=True)
 class SeenGrafana:
-    """What stands in Grafana. `foreign` says that the folder holds what is not ours; `strangers` are tenants' people."""
+    """What stands in Grafana. `foreign`: the folder holds what is not ours; `strangers` are tenants' people."""
 
     organisation: int = 0
     marked: bool = False

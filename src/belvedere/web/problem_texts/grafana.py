@@ -49,6 +49,19 @@ GRAFANA: Final = {
         "Workspaces of tier `team` are neither made nor repaired.",
         "Set BELVEDERE_GRAFANA_SHARED to the number of one that is there, or to a name, which is made.",
     ),
+    "grafana-operators": Problem(
+        "The operators' organisation is none of theirs",
+        "BELVEDERE_GRAFANA_OPERATORS names an organisation that is not there, or one in which tenants look.",
+        "The dashboard of all uploads is neither made nor repaired.",
+        "Name another one: the number of one that is there and no tenant's, or a name, which is made.",
+    ),
+    "fleet-unset": Problem(
+        "There is no such dashboard here",
+        "The dashboard of all uploads needs a Grafana and an InfluxDB that keeps the summaries; the sentence says which "
+        "is missing.",
+        "Nothing. The page Uploads, Fleet shows the same.",
+        "Set up what is missing, if you want it in Grafana.",
+    ),
     "grafana-own": Problem(
         "The tenant's own Grafana cannot be used",
         "Its address or key among the tenant's credentials is missing, wrong, or allows too little.",
