@@ -56,6 +56,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "dashboard": Noun("belvedere.cli.dashboard:dashboard", "List dashboards and tell why they look as they do."),
     "campaign": Noun("belvedere.cli.campaign:campaign", "List, rename and delete campaigns."),
     "upload": Noun("belvedere.cli.upload:upload", "List files that came in with their reports; send some."),
+    "fleet": Noun("belvedere.cli.fleet:fleet", "See and repair the operators' dashboard of all uploads."),
     "template": Noun("belvedere.cli.template:template", "Bring dashboards of Grafana as templates."),
     "delivery": Noun("belvedere.cli.delivery:delivery", "List messages and send them again."),
     "preview": Noun("belvedere.cli.preview:preview", "List the pictures of a dashboard and take one now."),

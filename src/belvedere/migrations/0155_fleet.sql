@@ -42,7 +42,6 @@ CREATE TABLE fleet_board (
     digests text[] NOT NULL DEFAULT '{}',
     -- The last look, for pages.
     looked_at timestamptz,
-    kept text[] NOT NULL DEFAULT '{}',
     warnings text[] NOT NULL DEFAULT '{}',
     problem text NOT NULL DEFAULT '',
     problem_code text NOT NULL DEFAULT '',

@@ -24,6 +24,7 @@ _PAGES: Final = (
     "tenant_data",
     "campaigns",
     "uploads",
+    "fleet",
     "workspaces",
     "sftpgo",
     "sftp",

@@ -1,5 +1,6 @@
 """Dashboards: the list, the built-in viewer, a panel's data, why one looks as it does, its previews."""
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from belvedere.kernel.errors import NotFound, Rejected
 from belvedere.tenants.model import Tenant
 from belvedere.web import context
 from belvedere.web.tenant import find as find_tenant
+from belvedere.workspaces.viewer.model import PanelData
 
 blueprint = Blueprint("dashboards", __name__)
 
@@ -52,7 +54,8 @@ def _one(slug: str, dashboard_id: UUID) -> tuple[Tenant, Dashboard]:
     return tenant, found
 
 
-def _chosen() -> dict[str, str]:
+def chosen() -> dict[str, str]:
+    """Return the variables that the address chooses, by name."""
     return {name.removeprefix("var-"): value for name, value in request.args.items() if name.startswith("var-")}
 
 
@@ -61,14 +64,15 @@ def view(slug: str, dashboard_id: UUID) -> Response:
     """Show the data."""
     services, actor = context.services(), context.actor()
     tenant, found = _one(slug, dashboard_id)
-    layout = services.viewer.layout(actor, dashboard_id, variables=_chosen())
+    layout = services.viewer.layout(actor, dashboard_id, variables=chosen())
     preview = None if _is_capture() else services.previews.latest(actor, dashboard_id)
     return context.page(
         "dashboard.html",
         tenant=tenant,
         dashboard=found,
         layout=layout,
-        ranges=_ranges(layout),
+        ranges=ranges(layout),
+        panel_address=panel_addresses(url_for("dashboards.view", slug=slug, dashboard_id=dashboard_id)),
         preview=preview,
         chosen_from=request.args.get("from", ""),
         chosen_to=request.args.get("to", ""),
@@ -80,7 +84,7 @@ def _is_capture() -> bool:
     return visitor is not None and visitor.dashboard is not None
 
 
-def _ranges(layout: Any) -> list[tuple[str, str, bool]]:  # noqa: ANN401  (the viewer's layout)
+def ranges(layout: Any) -> list[tuple[str, str, bool]]:  # noqa: ANN401  (the viewer's layout)
     """Return the quick ranges as label, address and whether it is the present one; none without a time column."""
     if not layout.time.column:
         return []
@@ -104,10 +108,31 @@ def panel(slug: str, dashboard_id: UUID, panel_id: str) -> Response:
         panel_id,
         start=request.args.get("from") or None,
         end=request.args.get("to") or None,
-        variables=_chosen(),
+        variables=chosen(),
     )
     if not context.wants_json():
-        return context.page("panel.html", tenant=tenant, dashboard=found, data=data)
+        back = as_chosen(url_for("dashboards.view", slug=slug, dashboard_id=dashboard_id))
+        return context.page("panel.html", above=[*context.crumbs(tenant), (found.title, back)], data=data)
+    return sent(data)
+
+
+def as_chosen(address: str) -> str:
+    """Return an address with the range and the variables of the present one."""
+    asked = request.query_string.decode("ascii", "replace")
+    return f"{address}?{asked}" if asked else address
+
+
+def panel_addresses(above: str) -> Callable[..., str]:
+    """Return what gives the address of a panel of the dashboard at `above`; `kept` as it is chosen now."""
+    def address(panel_id: str, *, kept: bool = False) -> str:
+        plain = f"{above}/panels/{panel_id}"
+        return as_chosen(plain) if kept else plain
+
+    return address
+
+
+def sent(data: PanelData) -> Response:
+    """Send a panel's data as JSON, or say that they are as they were."""
     response = context.private(Response(msgspec.json.encode(data), content_type="application/json"))
     response.add_etag()
     response.make_conditional(request)

@@ -154,7 +154,7 @@ def is_current(place: Place) -> bool:
     if here == "sftp":
         return place.endpoint == ("sftp.sessions" if request.endpoint == "sftp.sessions" else "tenants.all_tenants")
     aliases = {"tenant": "tenants", "campaigns": "tenants", "tenant_data": "tenants", "credentials": "tenants",
-               "adoption": "settings"}
+               "adoption": "settings", "fleet": "uploads"}
     if here == "workspaces":
         at_drift = request.endpoint in {"workspaces.drift", "workspaces.apply_all"}
         return place.endpoint == ("workspaces.drift" if at_drift else "tenants.all_tenants")

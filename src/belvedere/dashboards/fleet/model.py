@@ -26,6 +26,10 @@ SOURCE: Final = "influxdb_uploads"
 TOKEN: Final = "belvedereToken"  # noqa: S105  (the name of a member of jsonData)
 """Where the token's number stands in the data source: another token is seen although no token can be read back."""
 
+BY_HAND: Final = (
+    "The dashboard was changed by hand in Grafana and stays so. `belvedere fleet apply --restore` writes ours again."
+)
+
 DASHBOARD_ID: Final = UUID("6f5a2c7e-3d0b-5a4e-9c11-7b1f2f1d8a60")
 STORE_ID: Final = UUID("c3b7a9d4-52f1-5e0c-8a5d-0d6c1b9e4f21")
 """They stand for it where a tenant's dashboard has ids of its own."""
@@ -123,14 +127,13 @@ class Record:
 class State:
     """How the dashboard in Grafana was at the last look, for pages.
 
-    `why_not` says why there is none; `kept` names what was changed by hand and is left as it is.
+    `why_not` says why there is none.
     """
 
     url: str = ""
     organisation: int = 0
     why_not: str = ""
     looked_at: datetime | None = None
-    kept: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
     problem_code: str = ""
@@ -146,7 +149,12 @@ class State:
             return "waiting" if self.problem_code.endswith("-away") else "needs you"
         if self.looked_at is None:
             return "not yet"
-        return "changed by hand" if self.kept else "ready"
+        return "changed by hand" if self.by_hand else "ready"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody changed the dashboard, which is left as it is until an operator asks for ours."""
+        return BY_HAND in self.warnings
 
 
 def mark_of(installation: UUID) -> str:

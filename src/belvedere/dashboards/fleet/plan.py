@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from belvedere.dashboards.fleet.model import FOLDER, SOURCE, TITLE, TOKEN, Record, SeenGrafana, SeenToken, Wanted
+from belvedere.dashboards.fleet.model import (
+    BY_HAND,
+    FOLDER,
+    SOURCE,
+    TITLE,
+    TOKEN,
+    Record,
+    SeenGrafana,
+    SeenToken,
+    Wanted,
+)
 from belvedere.kernel.plan import Change, Plan, Sign, Step
 from belvedere.workspaces.grafana.answers import Source
 from belvedere.workspaces.grafana.document import differences
@@ -67,10 +77,11 @@ def plan(
         return Plan(SUBJECT, tuple(steps), partial=True, warnings=warnings)
     steps += [*_organisation(wanted, seen, record), *_folder(seen), *_source(wanted, token, seen, record)]
     by_hand = seen.board is not None and seen.board.digest != wanted.digest and _is_by_hand(seen, record)
-    kept = (f"dashboard {TITLE}, changed by hand in Grafana",) if by_hand and not restore else ()
-    if not kept:
+    if by_hand and not restore:
+        warnings = (BY_HAND, *warnings)
+    else:
         steps += _board(wanted, seen)
-    return Plan(SUBJECT, tuple(steps), kept=kept, warnings=warnings)
+    return Plan(SUBJECT, tuple(steps), warnings=warnings)
 
 
 def removal(token: SeenToken, seen: SeenGrafana, record: Record) -> Plan[Deed]:

@@ -266,7 +266,7 @@ class Fleet:
                 said, code, hint = error.detail, error.problem, error.hint or ""
                 store.failed(connection, self._grafana.url, problem=said, code=code, hint=hint)
             elif found is not None:
-                store.looked(connection, self._grafana.url, found.kept, found.warnings)
+                store.looked(connection, self._grafana.url, found.warnings)
             signal(connection, TOPIC)
 
     @contextmanager

@@ -114,13 +114,13 @@ def forget(connection: Connection, url: str) -> None:
     connection.execute("DELETE FROM fleet_board WHERE url = %s", [url])
 
 
-def looked(connection: Connection, url: str, kept: Sequence[str], warnings: Sequence[str]) -> None:
+def looked(connection: Connection, url: str, warnings: Sequence[str]) -> None:
     """Write down a look that ended well."""
     connection.execute(
-        "INSERT INTO fleet_board (url, looked_at, kept, warnings) VALUES (%s, now(), %s, %s) ON CONFLICT (url) DO "
-        "UPDATE SET looked_at = now(), kept = excluded.kept, warnings = excluded.warnings, problem = '', "
+        "INSERT INTO fleet_board (url, looked_at, warnings) VALUES (%s, now(), %s) ON CONFLICT (url) DO "
+        "UPDATE SET looked_at = now(), warnings = excluded.warnings, problem = '', "
         "problem_code = '', problem_hint = '', problem_since = NULL",
-        [url, list(kept), list(warnings)],
+        [url, list(warnings)],
     )
 
 
@@ -141,6 +141,6 @@ def state(connection: Connection, url: str) -> State:
     if row is None:
         return State(url)
     return State(
-        url, row["organisation"] or 0, "", row["looked_at"], tuple(row["kept"]), tuple(row["warnings"]),
+        url, row["organisation"] or 0, "", row["looked_at"], tuple(row["warnings"]),
         row["problem"], row["problem_code"], row["problem_hint"], row["problem_since"],
     )
