@@ -11,10 +11,12 @@ WORKERS ?= 4
 # Tests start hundreds of programs, and each would compile all of Belvedere anew.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help up test test-crash test-contract bench lint docs lock reset clean
+.PHONY: help install up test test-crash test-contract bench lint docs lock reset clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY) ## install what running needs; nothing is started
 
 up: $(READY) ## install what is missing and start everything; Ctrl-C stops it
 	@exec $(BIN)/belvedere up
