@@ -6,6 +6,7 @@ strokes for each channel.
 
 import datetime as dt
 import math
+from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
@@ -51,12 +52,14 @@ class _Count:
     first: list[int] = field(default_factory=list)
 
     def add(self, lines: Sequence[int], total: int) -> None:
+        """Count, and keep the first lines: each call has its own in order, and odd rows come before the others."""
         self.total += total
         for line in lines:
-            if len(self.first) >= FIRST_LINES:
+            if len(self.first) >= FIRST_LINES and line > self.first[-1]:
                 break
             if line not in self.first:
-                self.first.append(line)
+                insort(self.first, line)
+                del self.first[FIRST_LINES:]
 
 
 @dataclass(slots=True)

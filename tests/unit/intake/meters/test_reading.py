@@ -95,6 +95,15 @@ def test_it_does_not_matter_how_a_file_is_cut_up(whole, monkeypatch, block, few)
     assert found.summary.rows_skipped[0].first_lines == (47, 49)
 
 
+@pytest.mark.parametrize("block", [100, 1 << 22])
+def test_the_first_lines_of_a_reason_are_the_first_in_the_file(whole, monkeypatch, block):
+    monkeypatch.setattr(parse, "FEW", 1)
+    empty, odd = b"05/01/26 10:00:00\t1\t\n", b"05/01/26 10:00:00\tx\t\n"
+    found = whole(HEAD + (empty * 3 + odd) * 10, block=block)
+    assert found.skipped()["empty"] == (40, tuple(range(3, 23)))
+    assert found.skipped()["not a number"] == (10, tuple(range(6, 43, 4)))
+
+
 def test_a_line_without_end_is_passed_over_in_bounded_memory():
     stream = Endless(HEAD + ROWS, b"x" * 65536, 60 << 20, b"\n" + GOOD)
     tracemalloc.start()
