@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from belvedere.intake import moves
-from belvedere.intake.files import Root
+from belvedere.intake.files import Folder, Root
 from belvedere.intake.model import Happening, Notice
 from belvedere.intake.watching import Watching
 from belvedere.kernel.actor import SYSTEM
@@ -91,7 +92,7 @@ PROGRAM = """
 import errno, os, sys
 from pathlib import Path
 from belvedere.intake import moves
-from belvedere.intake.files import Root
+from belvedere.intake.files import Folder, Root
 how, root = sys.argv[1:]
 real = moves._rename
 def rename(folder, name, target, to):
@@ -137,6 +138,69 @@ def test_a_crash_in_a_move_that_takes_several_steps(tmp_path: Path, how: str, pl
         assert sorted(map(str, left)) == ["parsed/a.tsv", "parsed/a.tsv~2"]
     else:
         assert list(map(str, left)) == ["parsed/a.tsv"]
+
+
+def _names(folder: Path, numbers: Iterable[int]) -> None:
+    folder.mkdir(parents=True)
+    for number in numbers:
+        (folder / ("a.tsv" if number == 1 else f"a.tsv~{number}")).write_text(str(number))
+
+
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [(range(1, 2), 2), (range(1, 1500), 1500), ([*range(1, 700), *range(701, 1500)], 1500), (range(2, 9), 1)],
+)
+def test_a_free_name_is_found_in_few_looks_and_nothing_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: Iterable[int], free: int
+) -> None:
+    home, looks, real = tmp_path / "acme", [], Folder.stat
+    _names(home / "parsed", taken)
+    (home / "a.tsv").write_text("new")
+    monkeypatch.setattr(Folder, "stat", lambda folder, name: looks.append(name) or real(folder, name))
+    folder = Root(tmp_path).home("acme")
+    assert folder is not None
+    with folder:
+        (file,) = folder.walk()
+        name = moves.put_away(folder, file, "parsed")
+        assert name == ("a.tsv" if free == 1 else f"a.tsv~{free}")
+        assert sum("~" in one for one in looks) <= 27
+        assert moves.find_done(folder, file, "parsed") == name
+    assert sorted(path.read_text() for path in (home / "parsed").iterdir()) == sorted([*map(str, taken), "new"])
+
+
+def test_a_name_that_somebody_takes_in_the_last_moment_stays_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, real = tmp_path / "acme", moves._rename
+    _names(home / "parsed", range(1, 5))
+    (home / "a.tsv").write_text("new")
+
+    def rename(folder: Folder, name: str, target: Folder, to: str) -> None:
+        monkeypatch.setattr(moves, "_rename", real)
+        (home / "parsed" / to).write_text("theirs")
+        real(folder, name, target, to)
+
+    monkeypatch.setattr(moves, "_rename", rename)
+    folder = Root(tmp_path).home("acme")
+    assert folder is not None
+    with folder:
+        (file,) = folder.walk()
+        assert moves.put_away(folder, file, "parsed") == "a.tsv~6"
+    assert (home / "parsed/a.tsv~5").read_text() == "theirs"
+
+
+def test_a_file_that_was_linked_under_a_number_that_is_passed_by_is_found(tmp_path: Path) -> None:
+    home = tmp_path / "acme"
+    _names(home / "parsed", [*range(1, 7), *range(8, 20)])
+    (home / "a.tsv").write_text("new")
+    (home / "parsed" / "a.tsv~7").hardlink_to(home / "a.tsv")
+    folder = Root(tmp_path).home("acme")
+    assert folder is not None
+    with folder:
+        (file,) = folder.walk()
+        assert moves.put_away(folder, file, "parsed") == "a.tsv~7"
+        assert moves.find_done(folder, file, "parsed") == "a.tsv~7"
+    assert not (home / "a.tsv").exists()
 
 
 def test_a_file_replaced_or_rewritten_after_it_was_read_is_not_lost(

@@ -13,7 +13,7 @@ from belvedere.intake.campaigns import store
 from belvedere.intake.files import Folder, Root, is_absent, sentence
 from belvedere.intake.files import ident as ident_of
 from belvedere.intake.model import Campaign, CampaignState, Taker
-from belvedere.intake.moves import rename_folder
+from belvedere.intake.moves import rename_folder, rename_free
 from belvedere.intake.names import OURS, campaign_trouble, name_of, text_of
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
@@ -327,16 +327,11 @@ class Campaigns:
                 home.remove_empty(name)
                 return
             with home.made(DELETED) as aside:
-                number = 1
-                while True:
-                    try:
-                        self._rename_folder(home, name, aside, name if number == 1 else f"{name}~{number}")
-                    except Conflict:
-                        number += 1
-                        continue
-                    return
+                rename_free(home, name, aside, name)
         except OSError as error:
-            raise _later(error) from error
+            # Without its folder there is nothing to keep.
+            if not is_absent(error):
+                raise _later(error) from error
 
 
 def _must_do(name: str) -> None:
