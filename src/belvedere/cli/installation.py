@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -20,10 +20,11 @@ from belvedere.kernel.errors import Rejected, Stuck
 from belvedere.kernel.settings import Settings, described, load
 
 if TYPE_CHECKING:
-    from belvedere.node.home import State
+    from belvedere.kernel.running import State
 
 _READY_PIPE: Final = "BELVEDERE_READY_PIPE"
-_STOPPING_S: Final = 90.0
+_STOPPING_S: Final = 120.0
+_PATIENCE_S: Final = 3.0
 
 
 @click.command(epilog="Example: PORT=8051 belvedere up --detach")
@@ -90,32 +91,43 @@ def _detach() -> None:
 
 @click.command(epilog="Example: belvedere down")
 def down() -> None:
-    """Stop the installation of this home; done when everything has ended."""
-    from belvedere.node.home import locked, running
+    """Stop the installation of this home; done when every process of it has ended, PostgreSQL too."""
+    from belvedere.kernel.running import locked, processes, read_state, running
 
     settings = load()
+    home = settings.home_path
     found = running(settings)
-    if found is None:
-        output.show({"stopped": False}, f"Nothing runs in {settings.home_path}.")
+    told = found or read_state(home)
+    if found is None and not processes(told):
+        output.show({"stopped": False}, f"Nothing runs in {home}.")
         return
-    if found.pid is not None:
+    if found is not None and found.pid is not None:
         try:
             os.kill(found.pid, signal.SIGTERM)
         except PermissionError:
-            message = f"The installation in {settings.home_path} was started by another user."
+            message = f"The installation in {home} was started by another user."
             raise Rejected(message, hint="belvedere down as that user, or as root", code="home-owner") from None
         except ProcessLookupError:
             pass
-    _wait(lambda: not locked(settings.home_path), f"the installation in {settings.home_path} to end")
-    output.show({"stopped": True}, f"Stopped {found.url}.")
+    # The lock goes before the supervisor has quite ended; and one that was killed leaves parts that are still ending.
+    _wait(lambda: processes(told) or ({"supervisor": 0} if locked(home) else {}))
+    output.show({"stopped": True}, f"Stopped {told.url}." if told else "Stopped.")
 
 
-def _wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _STOPPING_S
-    while not condition():
-        if time.monotonic() > deadline:
-            message = f"Waited {_STOPPING_S:.0f} s for {what}."
-            raise Stuck(message, hint="belvedere status", code="not-stopping")
+def _wait(left: Callable[[], Mapping[str, int]]) -> None:
+    """Wait until nothing is left; say of what once it takes a while."""
+    began = time.monotonic()
+    said = False
+    while still := left():
+        waited = time.monotonic() - began
+        if waited > _STOPPING_S:
+            names = ", ".join(f"{name} (process {pid})" if pid else name for name, pid in still.items())
+            message = f"Waited {_STOPPING_S:.0f} s, and these have not ended: {names}."
+            numbers = " ".join(str(pid) for pid in still.values() if pid)
+            raise Stuck(message, hint=f"kill {numbers}" if numbers else "belvedere status", code="not-stopping")
+        if not said and waited > _PATIENCE_S:
+            said = True
+            output.note(f"waiting for {', '.join(still)} to end")
         time.sleep(0.05)
 
 
@@ -140,6 +152,9 @@ def _print_status(found: "State") -> None:
             ["PART", "PID", "RESTARTS", "SINCE", "STATE", "NOTE"],
             [[one.name, one.pid, one.restarts, one.since, one.state, one.note] for one in found.parts],
         )
+        for one in found.parts:
+            if one.hint:
+                output.note(f"{one.name}: try: {one.hint}")
 
 
 @click.command("init-db", epilog="Example: MASTER_DB_HOST=db.example belvedere init-db")
@@ -236,7 +251,8 @@ def _part(name: str) -> Settings:
     """Make this process a part: logging, and, without a supervisor, the database brought up to date."""
     from belvedere.kernel.control import EMBEDDED, control_url, source
     from belvedere.kernel.logging import configure
-    from belvedere.node.home import Home, running
+    from belvedere.kernel.running import running
+    from belvedere.node.home import Home
     from belvedere.node.parts import supervised
 
     settings = load()
@@ -316,7 +332,7 @@ def doctor() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Delete the home with everything in it: tenants, their databases on the embedded server, history, keys."""
-    from belvedere.node.home import running
+    from belvedere.kernel.running import running
     from belvedere.node.reset import erase, holds
 
     values = load()

@@ -48,7 +48,7 @@ def services(settings: Settings | None = None) -> "Generator[Services]":
         raise Rejected(message, hint="run the command as that user, or set BELVEDERE_HOME", code="home-owner")
     control_url(chosen)
     if source(chosen) == EMBEDDED:
-        from belvedere.node.home import running
+        from belvedere.kernel.running import running
 
         if not running(chosen):
             message = f"The installation in {chosen.home_path} does not run."

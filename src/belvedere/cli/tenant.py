@@ -217,7 +217,7 @@ def _wait(built: "Services", found: "Tenant", wait_s: float) -> "Tenant":
 
 def runner_works(built: "Services") -> bool:
     """Tell whether a runner is there, or comes: right after `belvedere up --detach` it is still starting."""
-    from belvedere.node.home import running
+    from belvedere.kernel.running import running
 
     patient = time.monotonic() + (_STARTING_S if running(built.settings) else 0)
     while not built.queue.overview(actor()).runners:

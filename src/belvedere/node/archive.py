@@ -1,19 +1,23 @@
-"""The form of a backup: one tar file with a manifest, the control database, tenants' databases, history and pictures.
+"""The form of a backup: one tar file with a manifest, the control database, folders, tenants' databases.
 
-    manifest.json          what is in it, and which program wrote it
+    manifest.json          which program wrote it, and when
     control.dump           the control database, as `pg_dump --format=custom` writes it
+    files/NAME/...         history, pictures, reports, events of the command hook, tenants' folders (`data`)
+    host-keys.sealed       the SFTP server's own keys, sealed as credentials are
     databases/NUMBER.dump  one tenant's database each, dumped with that tenant's rights
-    files/...              folders of the home: history, pictures
+    contents.json          what is in it, written when all of it was there
+
+Folders come after the control database, so that every row of it finds its file, and tenants' databases after the
+folders, so that of every file that lies in `parsed/` the values are there.
 
 Keys are apart, in a file of their own: whoever has only the backup can open no credential. What is not here: making one
 (`backup.py`), and making an installation from one (`restore.py`).
 """
 
 import os
-import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,14 +28,27 @@ from psycopg.conninfo import conninfo_to_dict
 
 from belvedere.kernel.errors import Rejected, Stuck
 from belvedere.kernel.secret import Secret
+from belvedere.kernel.settings import Settings
 from belvedere.node.binaries import find
 from belvedere.stores.model import Server
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""1 had tenants' databases first, all of the contents in the manifest, and neither tenants' folders nor host keys."""
+
 MANIFEST: Final = "manifest.json"
+CONTENTS: Final = "contents.json"
 CONTROL: Final = "control.dump"
+HOST_KEYS: Final = "host-keys.sealed"
+DATA: Final = "data"
+"""The folder of tenants' folders, as it is called in the archive."""
+
+KNOWN_BY: Final = "BELVEDERE.file"
+"""Name of the extended header that keeps device and number of a file in its old file system."""
+
 KEYS: Final = ("master",)
 """Files of `keys/` that open credentials. Passwords of this home's own server belong to the home, not to a backup."""
+
+Say = Callable[[str], None]
 
 
 class DatabaseEntry(msgspec.Struct, frozen=True):
@@ -43,8 +60,30 @@ class DatabaseEntry(msgspec.Struct, frozen=True):
     database: str
 
 
+class Packed(msgspec.Struct):
+    """What of one folder is in an archive.
+
+    `writing` counts files that somebody was writing, `odd` links, pipes and devices; `unread` has files that could not
+    be read, with the reason.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    writing: int = 0
+    odd: int = 0
+    unread: dict[str, str] = {}
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What an archive holds, as it is known at its end. `missing` has databases that could not be dumped, and why."""
+
+    databases: list[DatabaseEntry]
+    missing: dict[str, str] = {}
+    folders: dict[str, Packed] = {}
+
+
 class Manifest(msgspec.Struct, frozen=True):
-    """What an archive holds."""
+    """What stands at the head of an archive; of a first form also what it holds."""
 
     format: int
     version: str
@@ -52,8 +91,34 @@ class Manifest(msgspec.Struct, frozen=True):
     steps: list[int]
     member_role: str
     folders: list[str]
-    databases: list[DatabaseEntry]
+    databases: list[DatabaseEntry] = []
     missing: dict[str, str] = {}
+
+
+class Archive(tarfile.TarFile):
+    """A tar file that does not hold what it went over: it may have millions of members."""
+
+    members: list[tarfile.TarInfo]
+
+    def forget(self) -> None:
+        """Forget what it went over."""
+        self.members.clear()
+
+    def cut_at(self, offset: int) -> None:
+        """Take back what was written from an offset on. It must be written to a plain file."""
+        assert self.fileobj is not None  # noqa: S101  (it is open)
+        self.fileobj.seek(offset)
+        self.fileobj.truncate()  # type: ignore[attr-defined]
+        self.offset = offset
+
+
+def folders_of(settings: Settings) -> dict[str, Path]:
+    """Return the folders that go into a backup, by their names in it."""
+    return {
+        "history": settings.path("history"), "pictures": settings.path(settings.capture_dir),
+        "reports": settings.path(settings.tsv_report_dir), "hook-events": settings.path(settings.hook_dir) / "spool",
+        DATA: settings.path(settings.data_root),
+    }
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -64,7 +129,9 @@ def read_manifest(path: Path) -> Manifest:
     """
     try:
         with tarfile.open(path) as archive:
-            member = archive.extractfile(MANIFEST)
+            # It stands first; looking for it by its name would go over the whole file.
+            first = archive.next()
+            member = archive.extractfile(first) if first is not None and first.name == MANIFEST else None
             manifest = msgspec.json.decode(member.read() if member else b"", type=Manifest)
     except FileNotFoundError:
         message = f"There is no file {path}."
@@ -133,36 +200,14 @@ def own_url(server: Server, database: str) -> Secret:
     )
 
 
-def unpack(path: Path, target: Path) -> None:
-    """Unpack the plain files and folders of an archive below a folder; anything that leads elsewhere is refused.
-
-    Raises:
-        Rejected: a member has a name or a kind that no backup of ours has.
-    """
-    with tarfile.open(path) as archive:
-        for member in archive:
-            place = target / member.name
-            if not (member.isfile() or member.isdir()) or target not in (place.parents) or ".." in place.parts:
-                message = f"The file {path} holds {member.name}, which no backup of Belvedere does."
-                raise Rejected(message, code="no-backup")
-            if member.isdir():
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
-                continue
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            content = archive.extractfile(member)
-            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                if content is not None:
-                    shutil.copyfileobj(content, file)
-
-
 @contextmanager
-def writing(path: Path) -> Iterator[tarfile.TarFile]:
+def writing(path: Path) -> Iterator[Archive]:
     """Write an archive that only its owner reads: whole under its name, or not at all."""
     fresh = path.with_name(f".{path.name}.part")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            with Archive.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as archive:
                 yield archive
             file.flush()
             os.fsync(file.fileno())

@@ -11,8 +11,8 @@ from typing import Final
 from belvedere.kernel.control import EMBEDDED, source
 from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.misspelt import misspelt
+from belvedere.kernel.running import running
 from belvedere.kernel.settings import Settings
-from belvedere.node.home import running
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _LEAST_FREE_BYTES: Final = 1_000_000_000
@@ -31,7 +31,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _files, _browser, _port)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _files, _browser, _port, _doors)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -193,17 +193,38 @@ def _browser(settings: Settings) -> Iterator[Finding]:
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
-    from belvedere.node.supervisor import must_be_free
+    from belvedere.node.ports import Door
 
     if running(settings) is not None:
         yield Finding("port", "ready", f"{settings.url} is served by this home")
         return
 
     def free() -> str:
-        must_be_free(settings.host, settings.port)
+        Door(settings.host, settings.port).must_be_free()
         return f"{settings.host}:{settings.port} is free"
 
     yield from _tried("port", free)
+
+
+def _doors(settings: Settings) -> Iterator[Finding]:
+    """Say of each door that the installation can do without whether it is open, or could be."""
+    from belvedere.node.ports import gateway_door, sftp_door
+
+    found = running(settings)
+    for name, door, wanted in (
+        ("sftp", sftp_door(settings), settings.sftp), ("gateway", gateway_door(settings), settings.gateway),
+    ):
+        refusal = door.refusal() if wanted and found is None else None
+        if refusal is not None:
+            yield Finding(name, "partial", f"could not listen. {refusal.detail} The rest would start",
+                          refusal.hint or "")
+        elif wanted and found is None:
+            yield Finding(name, "ready", f"{door.host}:{door.port} is free")
+    for part in found.parts if found else ():
+        if part.state in {"running", "done", "starting"}:
+            yield Finding(part.name, "ready", part.state)
+        else:
+            yield Finding(part.name, "needs you", part.note or part.state, part.hint)
 
 
 def _tried(name: str, check: Callable[[], str]) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
 """The home: the one folder that holds all state of an installation, its lock, and what its supervisor says of itself.
 
-Whoever holds the lock on `run/lock` is the supervisor of this home; the kernel takes the lock back when that process
-ends, however it ends. What is not here: what the parts keep in their own folders below the home.
+What is not here: how that is read (`kernel/running.py`), what the parts keep in their own folders below the home.
 """
 
 import errno
@@ -16,6 +15,7 @@ import msgspec
 
 from belvedere import __version__
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
+from belvedere.kernel.running import State, read_state, running
 from belvedere.kernel.settings import Settings
 
 FORMAT: Final = 1
@@ -25,7 +25,9 @@ FORMAT: Final = 1
 FIRST_START: Final = ("first-account", "sample-loaded")
 """Files in `run/` that say what a first start has done once and for all."""
 
-OURS: Final = ("browsers", "history", "home.json", ".home.json.new", "keys", "logs", "postgres", "previews", "run")
+OURS: Final = (
+    "browsers", "history", "home.json", ".home.json.new", "keys", "logs", "postgres", "previews", "run", "sftp",
+)
 """What stands in a home. Anything else in the folder is somebody else's and is left alone."""
 
 _HARMLESS: Final = frozenset({".env", "lost+found"})
@@ -33,29 +35,6 @@ _HARMLESS: Final = frozenset({".env", "lost+found"})
 
 _TRIES: Final = 4
 _BETWEEN_TRIES_S: Final = 0.05
-
-
-class PartState(msgspec.Struct):
-    """One part as `belvedere status` shows it. `state` is starting, running, restarting, stopping, done or failed."""
-
-    name: str
-    state: str
-    pid: int | None = None
-    restarts: int = 0
-    since: str = ""
-    note: str = ""
-
-
-class State(msgspec.Struct):
-    """What a supervisor says of itself, in `run/state.json`."""
-
-    state: str
-    version: str
-    url: str
-    home: str
-    pid: int | None = None
-    started_at: str = ""
-    parts: list[PartState] = []
 
 
 class _Made(msgspec.Struct):
@@ -199,36 +178,6 @@ class disk_errors:  # noqa: N801  (a context manager, read as a verb)
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
             message = f"The folder {self._path} cannot be written: {os.strerror(error.errno or 0).lower()}."
             raise Rejected(message, hint="choose a folder of your own with BELVEDERE_HOME", code="home") from error
-
-
-def read_state(path: Path) -> State | None:
-    """Return what a supervisor last said in this home, true or outdated."""
-    try:
-        return msgspec.json.decode((path / "run" / "state.json").read_bytes(), type=State)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def locked(path: Path) -> bool:
-    """Tell whether a supervisor holds this home now."""
-    try:
-        descriptor = os.open(path / "run" / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # A shared request is refused by the supervisor's exclusive lock and disturbs no other reader.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
-
-
-def running(settings: Settings) -> State | None:
-    """Return what the supervisor of this home says, or None when there is none."""
-    return read_state(settings.home_path) if locked(settings.home_path) else None
 
 
 def status(settings: Settings) -> State:

@@ -1,7 +1,9 @@
 """The parts of an installation as the supervisor sees them: a process, how it is started again, how it is doing.
 
 A part that ends by itself is started again after a delay that doubles from half a second to half a minute and is
-forgotten when the part has lived a minute. What is not here: the order in which parts start (`supervisor.py`).
+forgotten when the part has lived a minute. A part whose port is taken is not started: it waits, says so, and looks
+again after a second, then less and less often, each half a minute at last. What is not here: the order in which parts
+start (`supervisor.py`).
 """
 
 import http.client
@@ -16,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from belvedere.kernel.clock import iso, utc_now
+from belvedere.kernel.running import PartState, tell_trouble, trouble_of
 from belvedere.node.children import end, spawn, sweep
-from belvedere.node.home import PartState
+from belvedere.node.ports import Door
 
 SUPERVISED: Final = "BELVEDERE_SUPERVISED"
 """Set in the environment of a part: its supervisor has prepared the database, and keeps the screen."""
@@ -25,6 +28,9 @@ SUPERVISED: Final = "BELVEDERE_SUPERVISED"
 _FIRST_DELAY_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 30.0
 _LONG_ENOUGH_S: Final = 60.0
+_FIRST_WAIT_S: Final = 1.0
+_MOST_DOUBLINGS: Final = 10
+_LISTEN_S: Final = 1.0
 _PATIENCE_S: Final = 20.0
 _PROBE_S: Final = 2.0
 _TRY_LATER: Final = 75
@@ -44,6 +50,7 @@ class Part:
         environment: Mapping[str, str],
         ready: Callable[[], bool] = lambda: True,
         once: bool = False,
+        door: Door | None = None,
     ) -> None:
         """Describe a part; nothing is started.
 
@@ -54,6 +61,7 @@ class Part:
             environment: its whole environment.
             ready: whether it does its work yet; asked again and again after a start.
             once: it is expected to end, and is started again only when it asks for that.
+            door: where it listens; it is started when nobody else does.
         """
         self.state = PartState(name=name, state="stopped")
         self._argv = [sys.executable, "-m", "belvedere.cli.main", *arguments]
@@ -61,10 +69,14 @@ class Part:
         self._environment = {**environment, SUPERVISED: "1"}
         self._ready = ready
         self._once = once
+        self._door = door
+        self._home = home
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._again_at: float | None = None
         self._failures = 0
+        self._waits = 0
+        self._listened = 0.0
 
     @property
     def up(self) -> bool:
@@ -72,7 +84,17 @@ class Part:
         return self.state.state in {"running", "done"}
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process, unless somebody else listens where it would."""
+        refusal = self._door.refusal() if self._door else None
+        if refusal is not None:
+            delay = min(_FIRST_WAIT_S * 2**self._waits, _LONGEST_DELAY_S)
+            self._waits = min(self._waits + 1, _MOST_DOUBLINGS)
+            self._again_at = time.monotonic() + delay
+            note = f"does not listen. {refusal.detail} It is tried again by itself, in {delay:.0f} s."
+            self._say("waiting", note=note, hint=refusal.hint or "")
+            return
+        self._waits = 0
+        tell_trouble(self._home, self.state.name, None)
         with self._output.open("ab") as output:
             self._process = spawn(
                 self._argv, on_parents_death=signal.SIGTERM, environment=self._environment, output=output,
@@ -86,7 +108,7 @@ class Part:
         """See how it is doing: collect it when it ended, start it again when its delay is over."""
         if self._again_at is not None:
             if time.monotonic() >= self._again_at:
-                self.state.restarts += 1
+                self.state.restarts += self.state.state != "waiting"
                 self.start()
             return
         if self._process is None:
@@ -94,10 +116,22 @@ class Part:
         code = self._process.poll()
         if code is not None:
             self._ended(code)
-        elif self.state.state == "starting" and self._ready():
+            return
+        if self.state.state == "starting" and self._ready():
             self._say("running", pid=self._process.pid)
-        elif self._failures and time.monotonic() - self._started > _LONG_ENOUGH_S:
+        elif self.state.state in {"running", "partial"} and time.monotonic() - self._listened > _LISTEN_S:
+            self._listen()
+        if self._failures and time.monotonic() - self._started > _LONG_ENOUGH_S:
             self._failures = 0
+
+    def _listen(self) -> None:
+        """Hear whether it lacks something that it can do without."""
+        self._listened = time.monotonic()
+        trouble = trouble_of(self._home, self.state.name)
+        if trouble is not None:
+            self._say("partial", pid=self.state.pid, note=trouble.note, hint=trouble.hint)
+        elif self.state.state == "partial":
+            self._say("running", pid=self.state.pid)
 
     def stop(self) -> None:
         """Ask it to end, wait, and kill what is left of it."""
@@ -122,10 +156,10 @@ class Part:
         self._again_at = time.monotonic() + delay
         self._say("restarting", note=f"{_ending(code)}; again in {delay:.1f} s; {self._output}")
 
-    def _say(self, state: str, *, pid: int | None = None, note: str = "") -> None:
+    def _say(self, state: str, *, pid: int | None = None, note: str = "", hint: str = "") -> None:
         if self.state.state != state:
             self.state.since = iso(utc_now())
-        self.state.state, self.state.pid, self.state.note = state, pid, note
+        self.state.state, self.state.pid, self.state.note, self.state.hint = state, pid, note, hint
 
 
 def _ending(code: int) -> str:

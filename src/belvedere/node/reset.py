@@ -21,7 +21,11 @@ def holds(settings: Settings) -> list[str]:
     if not (home / "home.json").exists():
         message = f"The folder {home} is no home of Belvedere."
         raise Rejected(message, hint="name the right one with BELVEDERE_HOME", code="home")
-    lines = [f"{home}: history, keys, pictures, logs"]
+    lines = [f"{home}: history, keys, pictures, reports, logs"]
+    data = settings.path(settings.data_root)
+    if data.is_dir() and any(data.iterdir()):
+        inside = data.is_relative_to(home)
+        lines.append(f"{data}: files of tenants" if inside else f"(files of tenants stay in {data}; delete them there)")
     outside = _outside(home)
     if source(settings) == EMBEDDED:
         lines.append(f"{outside or home / 'postgres'}: the embedded PostgreSQL with every tenant's databases")
@@ -52,12 +56,24 @@ def erase(settings: Settings) -> list[str]:
     return left
 
 
+def erase_below(folder: Path) -> None:
+    """Delete all that is in a folder, which stays; links are removed, never followed."""
+    for one in folder.iterdir() if folder.is_dir() else ():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        elif one.name != "lost+found":
+            one.unlink(missing_ok=True)
+
+
 def _own_names(settings: Settings) -> list[str]:
     """Return what is ours at the top of the home; `home.json` last, so that a reset which broke off can go on."""
     home = settings.home_path
     inside = {
         place.relative_to(home).parts[0]
-        for place in (settings.path(settings.capture_dir), settings.path(settings.log_file or "logs"))
+        for place in (
+            settings.path(settings.capture_dir), settings.path(settings.log_file or "logs"),
+            settings.path(settings.data_root), settings.path(settings.tsv_report_dir), settings.path(settings.hook_dir),
+        )
         if place.is_relative_to(home) and place != home and ".." not in place.parts
     }
     scratch = {one.name for one in home.glob(".restore-*")}

@@ -1,8 +1,10 @@
 """What backup and restore ask of the control database. Every statement of them stands here."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
 from psycopg import sql
+from psycopg.rows import DictRow
 
 from belvedere.kernel.db import Connection
 
@@ -46,6 +48,57 @@ def forget_database_oids(connection: Connection) -> None:
 def look_at_all(connection: Connection) -> None:
     """Have every tenant's place in Grafana looked at: these rows are older than what stands there."""
     connection.execute("UPDATE grafana_workspace SET whole_asked = whole_asked + 1")
+
+
+def keep_came_back(connection: Connection, found: Iterable[Sequence[str | int | bool]]) -> None:
+    """Keep for the length of the transaction which of tenants' files and folders came back, and as what."""
+    connection.execute(
+        "CREATE TEMP TABLE came_back (tenant text, folder text, name text, is_folder boolean, was text, is_now text, "
+        "changed_ns bigint) ON COMMIT DROP"
+    )
+    with connection.cursor() as cursor, cursor.copy("COPY came_back FROM STDIN") as rows:
+        for row in found:
+            rows.write_row(row)
+    connection.execute("CREATE INDEX ON came_back (was)")
+    connection.execute("CREATE INDEX ON came_back (tenant, folder, name)")
+    connection.execute("ANALYZE came_back")
+
+
+def moved_since(connection: Connection) -> list[DictRow]:
+    """Return files that lie in `parsed/` or `error/` while their rows, which are older, have them where they came."""
+    return connection.execute(
+        "SELECT tenant.name AS tenant, upload.folder, upload.name, came_back.folder AS into, came_back.name AS done "
+        "FROM upload JOIN tenant ON tenant.serial = upload.tenant_id JOIN came_back ON came_back.tenant = tenant.name "
+        "AND came_back.was = upload.file AND NOT is_folder "
+        "AND came_back.folder IN (ltrim(upload.folder || '/parsed', '/'), ltrim(upload.folder || '/error', '/')) "
+        "WHERE upload.state IN ('received', 'reading', 'waiting', 'left') AND upload.moved_to IS NULL AND NOT EXISTS "
+        "(SELECT FROM came_back AS here WHERE here.tenant = tenant.name AND here.folder = upload.folder "
+        "AND here.name = upload.name)"
+    ).fetchall()
+
+
+def lies_again(connection: Connection, row: DictRow, changed_ns: int) -> None:
+    """Keep that a file was renamed from where it was done to where it came."""
+    connection.execute(
+        "UPDATE came_back SET folder = %s, name = %s, changed_ns = %s WHERE tenant = %s AND folder = %s AND name = %s",
+        [row["folder"], row["name"], changed_ns, row["tenant"], row["into"], row["done"]],
+    )
+
+
+def fit_came_back(connection: Connection) -> None:
+    """Let campaigns and uploads be known by what their folders and files are in this file system."""
+    connection.execute(
+        "UPDATE campaign SET folder = is_now FROM came_back JOIN tenant ON tenant.name = came_back.tenant "
+        "WHERE campaign.tenant_id = tenant.serial AND is_folder AND was = campaign.folder"
+    )
+    connection.execute(
+        "UPDATE upload SET file = is_now, changed_ns = came_back.changed_ns "
+        "FROM came_back JOIN tenant ON tenant.name = came_back.tenant "
+        "WHERE upload.tenant_id = tenant.serial AND NOT is_folder AND was = upload.file AND "
+        "((came_back.folder, came_back.name) = (upload.folder, upload.name) "
+        "OR ltrim(came_back.folder || '/' || came_back.name, '/') = upload.moved_to OR (upload.state = 'stored' "
+        "AND came_back.folder IN (ltrim(upload.folder || '/parsed', '/'), ltrim(upload.folder || '/error', '/'))))"
+    )
 
 
 def make_dump_role(connection: Connection, role: str, password: str) -> None:

@@ -7,7 +7,6 @@ is killed the kernel tells every child to end, so nothing is left behind.
 
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +18,16 @@ from belvedere import __version__
 from belvedere.credentials.keys import source_of
 from belvedere.kernel.clock import iso, utc_now
 from belvedere.kernel.control import EMBEDDED, source
-from belvedere.kernel.errors import Conflict, Rejected, Stuck
+from belvedere.kernel.errors import Stuck
 from belvedere.kernel.misspelt import misspelt
+from belvedere.kernel.running import PartState, State
 from belvedere.kernel.settings import Settings
-from belvedere.node.home import Home, PartState, State
+from belvedere.node.home import Home
 from belvedere.node.parts import Part, answers, greets
+from belvedere.node.ports import Door, gateway_door, sftp_door
 from belvedere.node.postgres import EmbeddedPostgres
 
 _LOOK_S: Final = 0.1
-_WELL_KNOWN_PORTS: Final = 1024
 _POSTGRES_TRIES: Final = 5
 _FIRST_PAGE_S: Final = 120.0
 
@@ -44,6 +44,7 @@ class Supervisor:
         self._postgres_state = PartState(name="postgres", state="stopped")
         self._parts: list[Part] = []
         self._told: dict[str, str] = {}
+        self._lacking: set[str] = set()
         self._state = State(
             state="starting", version=__version__, url=settings.url, home=str(settings.home_path), pid=os.getpid(),
             started_at=iso(utc_now()),
@@ -85,11 +86,8 @@ class Supervisor:
     def _start(self) -> None:
         for sentence in misspelt():
             self._say(sentence)
-        must_be_free(self._settings.host, self._settings.port)
-        if self._settings.gateway:
-            must_be_free(self._settings.gateway_host, self._settings.gateway_port, "BELVEDERE_GATEWAY_PORT")
-        if self._settings.sftp:
-            must_be_free(self._settings.sftp_host, self._settings.sftp_port, "BELVEDERE_SFTP_PORT")
+        # Without its pages nothing of it is of use; every other part can wait for its port.
+        Door(self._settings.host, self._settings.port).must_be_free()
         self._publish("starting")
         if source(self._settings) == EMBEDDED:
             self._postgres = EmbeddedPostgres(self._home.path, programs=self._settings.postgres_binaries)
@@ -111,19 +109,24 @@ class Supervisor:
         settings = self._settings
         environment = {**os.environ, "BELVEDERE_HOME": str(self._home.path)}
 
-        def part(name: str, *arguments: str, ready: Callable[[], bool] = lambda: True, once: bool = False) -> Part:
-            return Part(name, arguments, home=self._home.path, environment=environment, ready=ready, once=once)
+        def part(
+            name: str, *arguments: str, ready: Callable[[], bool] = lambda: True, once: bool = False,
+            door: Door | None = None,
+        ) -> Part:
+            return Part(
+                name, arguments, home=self._home.path, environment=environment, ready=ready, once=once, door=door
+            )
 
         self._web = part("web", "web", ready=lambda: answers(settings.host, settings.port))
         self._parts = [self._web, part("jobs", "jobs")]
         if settings.gateway:
-            self._parts.append(
-                part("gateway", "gateway", ready=lambda: answers(settings.gateway_host, settings.gateway_port))
-            )
+            door = gateway_door(settings)
+            self._parts.append(part("gateway", "gateway", ready=lambda: answers(door.host, door.port), door=door))
         if settings.intake:
             self._parts.append(part("intake", "intake"))
         if settings.sftp:
-            self._parts.append(part("sftp", "sftp", ready=lambda: greets(settings.sftp_host, settings.sftp_port)))
+            there = sftp_door(settings)
+            self._parts.append(part("sftp", "sftp", ready=lambda: greets(there.host, there.port), door=there))
         if settings.sample and not self._mark("sample-loaded").exists():
             self._parts.append(part("sample", "sample", "load", once=True))
         # The page first: on two cores the others would delay it.
@@ -165,6 +168,8 @@ class Supervisor:
         for one in self._parts:
             if one is not self._web:
                 one.start()
+                # Said before a detached start gives the terminal back.
+                self._tell(one.state)
 
     def _greet(self) -> None:
         self._say("")
@@ -189,12 +194,14 @@ class Supervisor:
         if before == state.state:
             return
         self._told[state.name] = state.state
-        if state.state in {"restarting", "failed"}:
-            self._say(f"{state.name} {state.note}")
-        elif before == "restarting" or (state.state == "done" and before):
+        if state.state in {"restarting", "failed", "waiting", "partial"}:
+            self._say(f"{state.name} {state.note}{f' Try: {state.hint}' if state.hint else ''}")
+            self._lacking.add(state.name)
+        elif state.state == "running" and state.name in self._lacking:
+            self._lacking.remove(state.name)
+            self._say(f"{state.name} {'runs again' if state.restarts else 'listens'}")
+        elif state.state == "done" and before:
             self._say(f"{state.name} {state.state}")
-        elif state.state == "running" and state.restarts:
-            self._say(f"{state.name} runs again")
         if state.name == "sample" and state.state == "done":
             self._mark("sample-loaded").touch(mode=0o600)
 
@@ -260,30 +267,6 @@ class Supervisor:
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def must_be_free(host: str, port: int, setting: str = "PORT") -> None:
-    """Refuse an address that a part cannot listen on; `setting` names the one that holds the port.
-
-    Raises:
-        Conflict: another program has it.
-        Rejected: this machine has no such address, or the port needs more rights.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except PermissionError:
-            message = f"Port {port} needs root."
-            raise Rejected(message, hint=f"{setting}={port + 8000} belvedere up", code="port") from None
-        except OSError as error:
-            if error.errno == 98:  # noqa: PLR2004  (EADDRINUSE)
-                message = f"Port {port} on {host} is taken by another program."
-                raise Conflict(message, hint=f"{setting}={port + 1} belvedere up", code="port") from None
-            message = f"This machine cannot listen on {host}:{port}. {error.strerror}"
-            hint = "set HOST to 127.0.0.1 or to an address of this machine"
-            raise Rejected(message, hint=hint, code="host") from None
 
 
 def leave_terminal() -> None:

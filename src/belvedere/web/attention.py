@@ -15,6 +15,7 @@ from belvedere.kernel.clock import utc_now
 from belvedere.kernel.errors import BelvedereError
 from belvedere.tenants.model import TenantState
 from belvedere.web.formats import plural
+from belvedere.web.health import lacking
 
 _MOST_EACH: Final = 20
 _LATELY: Final = timedelta(days=1)
@@ -64,6 +65,12 @@ def _runners(services: Services, actor: Actor) -> Iterator[Need]:
             "Open failed jobs",
             "/jobs?state=failed",
         )
+
+
+def _lacking(services: Services, _actor: Actor) -> Iterator[Need]:
+    for one in lacking(services):
+        yield Need("warn", f"{one.name.replace('sftp', 'SFTP')} needs a look", one.text, "Look at health", "/health",
+                   command=one.hint)
 
 
 def _tenants(services: Services, actor: Actor) -> Iterator[Need]:
@@ -184,6 +191,7 @@ def _history(services: Services, _actor: Actor) -> Iterator[Need]:
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Services, Actor], Iterator[Need]]], ...]] = (
     ("The queue", _runners),
+    ("This host", _lacking),
     ("Tenants", _tenants),
     ("Workspaces", _choices),
     ("Deliveries", _deliveries),

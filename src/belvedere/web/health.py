@@ -1,6 +1,7 @@
 """Whether the installation is well: each part with its state, as a page and as JSON for load balancers."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from flask import Blueprint, Response
@@ -9,9 +10,13 @@ from belvedere import __version__
 from belvedere.app import Services
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import BelvedereError
+from belvedere.kernel.running import running
 from belvedere.web import assets, context
 
 blueprint = Blueprint("health", __name__)
+
+_WITHOUT_A_PART: Final = ("sample",)
+"""What of a supervisor the installation does without for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,23 @@ def health() -> Response:
 
 def parts(services: Services) -> list[Part]:
     """Look at every part. None of them may take long."""
-    return [_database(services), _runners(services), _camera(services), _history(services), _assets()]
+    return [
+        _database(services), _runners(services), _camera(services), _history(services), _assets(),
+        *lacking(services),
+    ]
+
+
+def lacking(services: Services) -> list[Part]:
+    """Return the parts of this host's supervisor that do not all that they should; none where there is no supervisor.
+
+    The word for one that waits for its port is `needs you`: it goes on by itself only when somebody frees the port.
+    """
+    found = running(services.settings)
+    words = {"waiting": "needs you", "partial": "partial", "restarting": "partial", "failed": "failed"}
+    return [
+        Part(one.name, words[one.state], f"{one.name.capitalize()} {one.note}".replace("Sftp ", "SFTP "), one.hint)
+        for one in (found.parts if found else ()) if one.state in words and one.name not in _WITHOUT_A_PART
+    ]
 
 
 def _database(services: Services) -> Part:

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from belvedere.kernel.errors import Conflict, Rejected, Stuck
+from belvedere.kernel.running import State, locked, running
 from belvedere.kernel.settings import Settings
-from belvedere.node.home import Home, State, disk_errors, locked, running, status, write_private
-from belvedere.node.reset import erase
+from belvedere.node.home import Home, disk_errors, status, write_private
+from belvedere.node.reset import erase, holds
 
 
 @pytest.fixture
@@ -96,7 +97,19 @@ def test_a_reset_leaves_what_is_not_belvederes(home):
     assert [one.name for one in home.path.iterdir()] == ["letters.txt"]
 
 
-def test_a_reset_deletes_a_home_with_its_folder(home):
-    (home.path / "history").mkdir()
+def test_a_reset_deletes_a_home_with_its_folder_tenants_files_and_host_keys_too(home):
+    for name in ("history", "data", "reports", "hook", "sftp"):
+        (home.path / name).mkdir()
+        (home.path / name / "one").write_text("of ours")
+    assert any("files of tenants" in line for line in holds(Settings(home=str(home.path))))
     assert erase(Settings(home=str(home.path))) == []
     assert not home.path.exists()
+
+
+def test_a_reset_leaves_tenants_files_outside_the_home_and_says_so(home, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "one").write_text("kept")
+    settings = Settings(home=str(home.path), data_root=str(tmp_path / "theirs"))
+    assert any(f"stay in {tmp_path / 'theirs'}" in line for line in holds(settings))
+    assert erase(settings) == []
+    assert (tmp_path / "theirs" / "one").read_text() == "kept"

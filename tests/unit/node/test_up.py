@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -116,6 +115,38 @@ def test_a_taken_port_is_one_sentence(shell: Any) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_taken_port_of_an_optional_part_keeps_nothing_else_from_starting(shell: Any, folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        (folder / "hook").mkdir()
+        (folder / "hook").chmod(0o757)
+        shell.environment |= {
+            "BELVEDERE_SFTP": "1", "BELVEDERE_SFTP_PORT": str(taken), "BELVEDERE_HOOK_DIR": str(folder / "hook"),
+        }
+        said = shell.ok("up", "--detach")
+        assert f"sftp does not listen. Port {taken} on 127.0.0.1 is taken by another program." in said
+        assert f"BELVEDERE_SFTP_PORT={taken + 1}" in said
+        now = state(shell)
+        assert now["state"] == "partial"
+        sftp = next(one for one in now["parts"] if one["name"] == "sftp")
+        assert sftp["state"] == "waiting"
+        assert f"BELVEDERE_SFTP_PORT={taken + 1}" in sftp["hint"]
+        well = httpx2.get(f"http://127.0.0.1:{shell.port}/health", headers={"Accept": "application/json"}).json()
+        assert {"name": "sftp", "state": "needs you"} in well["parts"]
+        examined = shell.run("doctor", "--json")
+        found = {one["name"]: one for one in json.loads(examined.stdout)["items"]}
+        assert found["sftp"]["state"] == "needs you"
+        assert str(taken) in found["sftp"]["found"]
+        assert examined.returncode == 1
+        # The door of the command hook is refused where everybody could reach it, and the part goes on without.
+        until(lambda: parts(shell)["intake"]["state"] == "partial", "the intake says what it lacks")
+        assert "does not hear the command hook" in parts(shell)["intake"]["note"]
+    until(lambda: parts(shell)["sftp"]["state"] == "running", "it listens when the port is free")
+    pids = [state(shell)["pid"], *(one["pid"] for one in parts(shell).values())]
+    assert shell.ok("down").startswith("Stopped")
+    assert not any(alive(pid) for pid in pids)
+
+
 def test_a_sealing_key_that_is_none_is_refused_before_anything_starts(shell: Any) -> None:
     done = shell.run("up", BELVEDERE_MASTER_KEY="hello")
     assert done.returncode == 1
@@ -128,110 +159,3 @@ def test_commands_on_an_installation_that_does_not_run_say_what_to_do(shell: Any
     assert done.returncode == 1
     assert "try: belvedere up" in done.stderr
     assert shell.ok("down").startswith("Nothing runs")
-
-
-def test_backup_and_restore_under_another_path_beside_the_first(shell: Any, folder: Path) -> None:
-    shell.ok("up", "--detach")
-    shell.ok("tenant", "create", "alice")
-    until(lambda: json.loads(shell.ok("tenant", "show", "alice", "--json"))["state"] == "ready", "alice is ready")
-    write_a_table(shell)
-    measure(shell)
-    before = until(lambda: json.loads(shell.ok("dashboard", "list", "--json"))["items"], "a dashboard")
-    shell.ok("backup", str(folder / "all.tar"), "--with-keys", str(folder / "keys.tar"))
-    assert (folder / "all.tar").stat().st_mode & 0o077 == 0
-    other = type(shell)(folder / "elsewhere")
-    try:
-        refused = other.run("restore", str(folder / "all.tar"))
-        assert refused.returncode == 2
-        assert "the key is not here" in refused.stderr
-        assert not other.home.exists()
-        other.ok("restore", str(folder / "all.tar"), "--keys", str(folder / "keys.tar"))
-        assert other.run("restore", str(folder / "all.tar")).returncode == 2
-        assert "password" not in other.ok("up", "--detach")
-        after = json.loads(other.ok("dashboard", "list", "--json"))["items"]
-        assert [one["id"] for one in after] == [one["id"] for one in before]
-        assert rows_of_the_table(other) == 3
-        assert measured(other) == [230.5]
-        assert other.run("history", "verify").returncode == 0
-        # Both run now, and neither touches the other.
-        shell.ok("tenant", "create", "later")
-        assert [one["name"] for one in json.loads(other.ok("tenant", "list", "--json"))["items"]] == ["alice"]
-        other.ok("down")
-        assert state(shell)["state"] in {"running", "partial"}
-        assert rows_of_the_table(shell) == 3
-    finally:
-        other.run("down")
-
-
-def world(shell: Any) -> Any:
-    from belvedere.kernel.settings import load
-
-    return load({"BELVEDERE_HOME": str(shell.home), "PORT": str(shell.port)}, shell.home / "no.env")
-
-
-def measure(shell: Any) -> None:
-    """Write a value into a campaign of alice's."""
-    import polars as pl
-
-    from belvedere.app import build
-    from belvedere.kernel.actor import SYSTEM
-
-    tags = {"channel_id": "M1_U1", "channel_unit": "V", "device_master_sn": "1"}
-    channels = [SimpleNamespace(field="M1_U1_V", tags=tags)]
-    frame = pl.DataFrame({"time": [1_760_000_000], "a": [230.5]})
-    services = build(world(shell))
-    try:
-        serial = services.tenants.get(SYSTEM, "alice").serial
-        services.points.prepare(serial, "site")
-        batch: Any = SimpleNamespace(measurement="electrical", channels=channels, frame=frame)
-        services.points.write(serial, "site", [batch])
-    finally:
-        services.close()
-
-
-def measured(shell: Any) -> list[float]:
-    """Return the campaign's values as the tenant's reader sees them."""
-    from belvedere.app import build
-    from belvedere.kernel.actor import SYSTEM
-
-    services = build(world(shell))
-    try:
-        serial = services.tenants.get(SYSTEM, "alice").serial
-        store = next(one for one in services.stores.of_tenant(serial) if one.kind == "series")
-        with services.stores.reader(store.id) as connection:
-            return [row["voltage_v"] for row in connection.execute("SELECT voltage_v FROM public.site").fetchall()]
-    finally:
-        services.close()
-
-
-def connect(shell: Any) -> Any:
-    """Connect as alice's writer, as her credentials tell it."""
-    import psycopg
-
-    from belvedere.app import build
-    from belvedere.kernel.actor import SYSTEM
-
-    services = build(world(shell))
-    try:
-        serial = services.tenants.get(SYSTEM, "alice").serial
-        keys = {"host": "DB_HOST", "port": "DB_PORT", "user": "DB_USER", "password": "DB_PASS", "dbname": "DB_NAME_QOR"}
-        read = {word: services.credentials.read(serial, key).reveal() for word, key in keys.items()}
-    finally:
-        services.close()
-    return psycopg.connect(**read)
-
-
-def write_a_table(shell: Any) -> None:
-    with connect(shell) as connection:
-        connection.execute(
-            "CREATE TABLE runs (id bigserial PRIMARY KEY, run_date timestamptz, design text, wns_ns numeric)"
-        )
-        connection.execute(
-            "INSERT INTO runs (run_date, design, wns_ns) SELECT now(), 'gcd', -0.1 * n FROM generate_series(1, 3) n"
-        )
-
-
-def rows_of_the_table(shell: Any) -> int:
-    with connect(shell) as connection:
-        connection.execute("INSERT INTO runs (design) VALUES ('the sequence goes on')")
-        return int(connection.execute("SELECT max(id) - 1 FROM runs").fetchone()[0])

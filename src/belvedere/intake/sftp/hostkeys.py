@@ -39,6 +39,25 @@ def provide(home: Path) -> list[Path]:
     return paths(home)
 
 
+def kept(home: Path) -> dict[str, str]:
+    """Return the files of the keys as text, by their names, for a backup; empty where the server never ran."""
+    names = [name for path in paths(home) for name in (path.name, path.with_suffix(".pub").name)]
+    return {name: (home / "sftp" / name).read_text() for name in names if (home / "sftp" / name).exists()}
+
+
+def bring_back(home: Path, found: dict[str, str]) -> None:
+    """Write keys of a backup into a home that has none.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    (home / "sftp").mkdir(mode=0o700, exist_ok=True)
+    known = {name for path in paths(home) for name in (path.name, path.with_suffix(".pub").name)}
+    for name in sorted(known & found.keys(), reverse=True):
+        # The public half first, as where they are made.
+        _write(home / "sftp" / name, found[name].encode())
+
+
 def public(home: Path) -> list[str]:
     """Return the public lines as OpenSSH writes them; none where the server has not run yet."""
     found = []
