@@ -62,7 +62,7 @@ const zeroLine = (ink, at, tone = null) => ({
 /** One line a series in the tooltip: mark, name, figure with unit. */
 function lines(points, columns) {
   return points
-    .filter((point) => (Array.isArray(point.value) ? point.value[1] : point.value) !== null)
+    .filter((point) => point.seriesIndex < columns.length && (Array.isArray(point.value) ? point.value[1] : point.value) !== null)
     .map((point) => {
       const column = columns[point.seriesIndex] ?? {};
       const value = Array.isArray(point.value) ? point.value[point.encode?.y?.[0] ?? 1] : point.value;
@@ -82,6 +82,22 @@ function timeLabels(rows) {
   return { year: days > 300 ? "{yyyy}" : "{yyyy}-{MM}-{dd}", month: days > 90 ? "{yyyy}-{MM}" : "{MM}-{dd}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}", second: "{HH}:{mm}:{ss}", millisecond: "{HH}:{mm}:{ss}", none: "{HH}:{mm}" };
 }
 
+/** A line with a hole where there was no value for so long, and the values that stand alone between two holes. */
+function broken(points, gap) {
+  if (!gap) return { line: points, alone: [] };
+  const there = points.filter((point) => point[1] !== null && point[1] !== undefined);
+  const apart = (one, other) => Date.parse(other[0]) - Date.parse(one[0]) > gap * 1000;
+  const line = [];
+  const alone = [];
+  there.forEach((point, at) => {
+    const begins = at === 0 || apart(there[at - 1], point);
+    if (begins && at > 0) line.push([point[0], null]);
+    line.push(point);
+    if (begins && (at === there.length - 1 || apart(point, there[at + 1]))) alone.push(point);
+  });
+  return { line, alone };
+}
+
 export function timeseries(data, ink, size) {
   const columns = data.columns.slice(1);
   const option = base(ink);
@@ -94,13 +110,16 @@ export function timeseries(data, ink, size) {
   option.xAxis = flatAxis(ink, { type: "time", axisLabel: { color: ink.muted, hideOverlap: true, formatter: timeLabels(data.rows) }, splitNumber: Math.max(2, Math.floor(size.width / 130)) });
   option.yAxis = valueAxis(ink, { scale: true, minInterval: numbers.every(Number.isInteger) ? 1 : 0 });
   const many = data.rows.length > 60;
+  const parts = columns.map((_, at) => broken(data.rows.map((row) => [row[0], row[at + 1]]), data.options?.gap_s));
   option.series = columns.map((column, at) => ({
-    type: "line", name: column.label, data: data.rows.map((row) => [row[0], row[at + 1]]), connectNulls: false,
+    type: "line", name: column.label, data: parts[at].line, connectNulls: false,
     showSymbol: !many, symbol: "circle", symbolSize: 5, sampling: data.rows.length > 4000 ? "minmax" : undefined,
     lineStyle: { width: 2, type: at >= 4 ? [6, 3] : "solid", join: "round", cap: "round" },
     emphasis: { disabled: true },
     markLine: at === 0 ? zeroLine(ink, [...(crosses ? [0] : []), ...(threshold !== undefined && threshold !== null && threshold !== 0 ? [threshold] : [])]) : undefined,
   }));
+  // A value alone between two gaps makes no line.
+  if (many) option.series.push(...parts.map(({ alone }, at) => ({ type: "scatter", name: columns[at].label, data: alone, symbolSize: 5, silent: true, itemStyle: { color: ink.series[at % 8] } })).filter(({ data: points }) => points.length));
   if (!direct && columns.length > 1) legend(option, ink, columns, size.width);
   return withTooltip(option, ink, (point) => moment(point.value[0]), columns);
 }
@@ -140,7 +159,7 @@ function legend(option, ink, columns, width, symbols = null) {
     pageTextStyle: { color: ink.muted }, pageIconColor: ink.accent, pageIconSize: 10,
     data: columns.map(({ label }, at) => ({ name: label, icon: symbols ? symbols[at % symbols.length] : "roundRect" })),
   };
-  option.grid.top = 10 + 20 * Math.min(lines, lines > 3 ? 1 : 3);
+  option.grid.top = 20 + 20 * Math.min(lines, lines > 3 ? 1 : 3);
 }
 
 export function bar(data, ink, size) {

@@ -33,7 +33,7 @@ function widen(data) {
 
 export function table(data, limit = SHOWN_ROWS) {
   const toneAt = data.columns.findIndex((column) => column.name === data.options?.tone_column);
-  const head = data.columns.map((column) => h("th", { scope: "col", class: column.type === "number" ? "num" : null }, column.label, column.unit && !column.label.endsWith(`_${column.unit}`) ? h("span", { class: "unit" }, ` ${column.unit}`) : ""));
+  const head = data.columns.map((column) => h("th", { scope: "col", class: column.type === "number" ? "num" : null }, column.label, column.unit && column.unit !== "duration" && !column.label.endsWith(`_${column.unit}`) ? h("span", { class: "unit" }, ` ${column.unit}`) : ""));
   const tones = { better: "good", worse: "bad", good: "good", warn: "warn", bad: "bad", error: "bad", warning: "warn" };
   const rows = data.rows.slice(0, limit).map((row) => {
     const cells = row.map((value, at) => {
@@ -198,7 +198,9 @@ async function visit(panel) {
   panel.classList.add("tour");
   panel.scrollIntoView({ block: "center", behavior: "instant" });
   const { chart: drawn, data } = panels.get(panel);
-  if (drawn && data) drawn.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: telling(data) });
+  // A line has a point more for each of its holes.
+  const index = data?.type === "timeseries" ? drawn?.getOption().series[0].data.length - 1 : data && telling(data);
+  if (drawn && data) drawn.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: index });
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }
 window.belvedere = window.belvedere || {};

@@ -49,9 +49,25 @@ export function moment(value, seconds = false) {
   return `${date.toISOString().slice(0, seconds ? 19 : 16).replace("T", " ")} UTC`;
 }
 
+const LENGTHS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** How long something took, in its two largest units: 3 h 12 min, 35 d. */
+export function duration(seconds) {
+  let left = Math.round(Math.abs(seconds));
+  const found = [];
+  for (const [unit, length] of LENGTHS) {
+    const many = Math.floor(left / length);
+    left -= many * length;
+    if (many || found.length) found.push(many && `${many} ${unit}`);
+    if (found.length === 2) break;
+  }
+  return (seconds < 0 ? MINUS : "") + (found.filter(Boolean).join(" ") || "0 s");
+}
+
 export function cell(value, column) {
   if (value === null || value === undefined || value === "") return "–";
   if (column.type === "time") return moment(value);
+  if (column.unit === "duration") return duration(Number(value));
   if (column.type === "number") return exact(value, column.decimals ?? null);
   if (typeof value === "boolean") return value ? "yes" : "no";
   return String(value);

@@ -48,8 +48,11 @@ def bind(template: Template, shape: Shape, claim: Candidate, *, guess: bool) -> 
 
 
 def _fields(template: Template, columns: Sequence[MatchedColumn]) -> dict[str, Field]:
+    called = {rule.role: rule.label for rule in template.columns}
     fields = {
-        match.role: Field(match.column, match.read, match.stored, labels=template.labels.get(match.role, ()))
+        match.role: Field(
+            match.column, match.read, match.stored, labels=template.labels.get(match.role, ()),
+            label=called.get(match.role, ""))
         for match in columns if match.role
     }
     for role, derived in template.derived.items():

@@ -160,7 +160,8 @@ def look(
     except psycopg.OperationalError as error:
         state, message = DashboardState.WAITING, words(error)
     found, model = _drawn(shape, seen, override)
-    model = replace(model, reach=reach, since=since, until=until, clipped=clipped)
+    model = replace(
+        model, reach=reach, since=since, until=until, clipped=clipped, gap_s=measured.gap_s if measured else 0)
     desired = Desired(
         tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
         found, state, message, _size(relation, model), relation.oid)

@@ -99,7 +99,8 @@ def window(
 ) -> tuple[str, str, bool]:
     """Return the range to show first, and whether rows after it are left out on purpose.
 
-    It is where the last `most` rows stand, but for a few that stand far apart. Rows before `first` do not count.
+    It is where the last `most` rows stand, but for a few that stand far apart. Where `first` is known, rows before it
+    do not count, and none after it stands too far apart.
     Only where an index leads to the last rows it is quick enough; empty where it is not, and for no rows at all.
     While rows still come, the range goes with the clock.
 
@@ -123,7 +124,9 @@ def window(
         if is_lost(error):
             raise
         return "", "", False
-    return ("", "", False) if not row["n"] else first_range(row, whole=row["n"] < most)
+    if not row["n"]:
+        return "", "", False
+    return first_range(row | {"early": row["low"]} if first else row, whole=row["n"] < most)
 
 
 def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str, bool]:

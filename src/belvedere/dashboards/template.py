@@ -29,7 +29,8 @@ class ColumnRule(Struct, frozen=True, forbid_unknown_fields=True):
     """A column that a template asks for, by the role it plays.
 
     Names are compared in lower case with every run of other signs as one underscore. `names` count fully in this
-    order, `patterns` as the last of them, `weak` ones (words that other tables use too) at 60 per cent.
+    order, `patterns` as the last of them, `weak` ones (words that other tables use too) at 60 per cent. `label` is what
+    people read above it; empty: the column's own name.
     """
 
     role: str
@@ -40,6 +41,7 @@ class ColumnRule(Struct, frozen=True, forbid_unknown_fields=True):
     patterns: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     required: bool = False
+    label: str = ""
     values: ValueRule | None = None
 
 

@@ -26,11 +26,14 @@ _KINDS: Final = {
 }
 _UNITS: Final = {
     "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes", "V": "volt", "A": "amp",
-    "kWh": "kwatth", "Hz": "hertz", "°C": "celsius", "VA": "voltamp", "var": "voltampreact",
+    "kWh": "kwatth", "Hz": "hertz", "°C": "celsius", "VA": "voltamp", "var": "voltampreact", "duration": "s",
 }
+_MOMENT: Final = "time:YYYY-MM-DD HH:mm"
+_MOMENT_PX: Final = 150
 _TICKS_APART: Final = 180
 """Pixels between two labels below vertical bars; moments of runs would cover each other."""
 
+_SCALED: Final = frozenset({"W", "kWh", "V", "A", "VA", "var"})
 _COLOURS: Final = {"good": "green", "warn": "orange", "bad": "red", "none": "text"}
 
 Document = dict[str, Any]
@@ -235,7 +238,7 @@ def _tail(model: Model, panel: Panel) -> sql.Composed:
 
 def _named(model: Model, role: str) -> str:
     field = model.fields[role]
-    return role if field.part else field.column
+    return role if field.part else field.label or field.column
 
 
 _MIXED: Final = frozenset({"rows", "compare", "histogram", "profile"})
@@ -266,6 +269,7 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     if panel.type == "timeseries":
         # And for each tick of the axis that it leaves out.
         yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": " "}]}
+    yield from _moments(model, panel)
     named: list[tuple[str, str, int | None]] = []
     if query.kind == "rows" and panel.unit == "time":
         named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]
@@ -279,15 +283,39 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
         yield {"matcher": {"id": "byName", "options": name}, "properties": properties}
 
 
+def _moments(model: Model, panel: Panel) -> Iterator[Document]:
+    """Give moments in a table the room that they need, without the milliseconds that a meter does not write."""
+    query = panel.query
+    if query is None or panel.type != "table" or query.kind != "aggregate":
+        return
+    names = [_named(model, role) for role in query.by if model.fields[role].read == "time"]
+    names += [one.label for one in query.measures if one.of == model.time and one.function in {"min", "max"}]
+    for name in names:
+        yield {"matcher": {"id": "byName", "options": name}, "properties": [
+            {"id": "unit", "value": _MOMENT}, {"id": "custom.width", "value": _MOMENT_PX}]}
+
+
+def _drawn(model: Model, panel: Panel) -> Document:
+    """Say how lines and bars are drawn, where that is not as usual."""
+    if panel.type == "timeseries" and model.gap_s:
+        # Points are shown where they stand apart; a line over weeks without values would tell of some.
+        return {"showPoints": "auto", "pointSize": 5, "spanNulls": False, "insertNulls": model.gap_s * 1000}
+    if panel.type == "bar" and panel.options.horizontal:
+        # Each bar has its figure: beside it the axis, whose labels Grafana writes over each other, tells nothing.
+        return {"axisPlacement": "hidden"}
+    return {}
+
+
 def _defaults(model: Model, panel: Panel) -> Document:
     mixed = panel.query is not None and panel.query.kind in _MIXED and panel.type != "bar"
     defaults: Document = {
-        "unit": _unit(model, "" if mixed else panel.unit), "custom": {},
+        "unit": _unit(model, "" if mixed else panel.unit), "custom": _drawn(model, panel),
         "color": {"mode": "thresholds" if panel.options.thresholds else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": _steps(panel.options.thresholds)},
         "noValue": "\u2013" if panel.type == "table" else "No rows in this range",
     }
-    if panel.decimals is not None:
+    # Grafana scales watts to kilowatts and back: a number of decimals fits one of them, and beside an axis none.
+    if panel.decimals is not None and not (panel.type == "timeseries" and panel.unit in _SCALED):
         defaults["decimals"] = panel.decimals
     return defaults
 
@@ -307,11 +335,12 @@ def _options(panel: Panel, *, compared: bool) -> Document:
             "showPercentChange": compared and panel.query is not None and panel.query.kind == "tile",
         }
     if panel.type in ("bar", "histogram"):
+        flat: Document = {"barWidth": 0.6, "text": {"valueSize": 12}} if panel.options.horizontal else {}
         return {
-            "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
+            **flat, "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
             "stacking": "normal" if panel.options.stacked else "none", "xTickLabelMaxLength": 40,
             "xTickLabelSpacing": 0 if panel.options.horizontal else _TICKS_APART,
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": _has_legend(panel)},
             "tooltip": {"mode": "single", "sort": "none"},
         }
     if panel.type == "text":
@@ -322,6 +351,11 @@ def _options(panel: Panel, *, compared: bool) -> Document:
         return {"seriesMapping": "auto", "dims": {"frame": 0}, "legend": {"showLegend": True}}
     return {"legend": {"displayMode": "list", "placement": "right", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "none"}}
+
+
+def _has_legend(panel: Panel) -> bool:
+    """Tell whether a legend says more than the title: not of one figure alone."""
+    return not panel.options.horizontal or panel.query is None or len(panel.query.measures) != 1
 
 
 def _variable(model: Model, variable: Variable, source: Document) -> Document:

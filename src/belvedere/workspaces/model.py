@@ -31,7 +31,8 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
 
     `stored` decides how it is cast: text is cast only where it has the shape of a number or a time, so that no
     row can break a query. `part` takes one piece of a divided text (separator, number from 1). `labels` are the
-    values that have a name and an order of their own, as pairs of value and name.
+    values that have a name and an order of their own, as pairs of value and name. `label` is what people read above
+    the column; empty: its name.
     """
 
     column: str
@@ -39,6 +40,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True):
     stored: Stored
     part: tuple[str, int] | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    label: str = ""
 
 
 class Condition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,7 +196,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     `now-90d`; empty where that is not known. It is for workspaces that must name one; the viewer shows all there is.
     `since` and `until` are what is shown first of a table that may be too long to be read whole, as ISO 8601 or such as
     `now-7d`; empty where everything is. Rows that come after `until` are shown too, unless it is `clipped`: those that
-    stand there are years away.
+    stand there are years away. `gap_s` is how long there must be no value for a line to be broken; 0: lines join all.
     """
 
     template: str
@@ -218,6 +220,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     since: str = ""
     until: str = ""
     clipped: bool = False
+    gap_s: int = 0
     refresh_s: int = 30
 
     def panel(self, panel_id: str) -> Panel | None:

@@ -2,13 +2,15 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from belvedere.dashboards.campaigns import Measured
 from belvedere.dashboards.points.channels import Place, quoted
 from belvedere.dashboards.points.forms import PointForms
 from belvedere.dashboards.points.to_flux import to_flux
@@ -22,14 +24,17 @@ STORE, BOARD = uuid4(), UUID(int=7)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def looked(table: str = "spring", units: tuple[str, ...] = ("W", "V"), **dates: int):
+def looked(
+    table: str = "spring", units: tuple[str, ...] = ("W", "V"), measured: Measured | None = None, **dates: int
+):
     campaigns = {table: Campaign((table,), **dates)}
     forms = PointForms(lambda _serial: (STORE, campaigns), plugin="influxdb", flux=True, now=lambda: NOW)
     relation = Relation(
         STORE, 1, "public", table, RelationKind.TABLE, columns_of(quantities_of(units)), None, 0,
         RelationState.STABLE, NOW, NOW)
     return forms.look(
-        None, relation, tenant=1, store_id=STORE, database="acme", store_kind="influxdb", override=None, within_s=1)
+        None, relation, tenant=1, store_id=STORE, database="acme", store_kind="influxdb", override=None, within_s=1,
+        measured=measured)
 
 
 def test_a_campaign_is_recognised_by_its_shape_alone_and_has_panels_for_what_it_has():
@@ -74,14 +79,27 @@ def test_signs_stand_as_codes():
     assert quoted('a"b\\${x}.é') == "a\\x22b\\x5c\\x24\\x7bx\\x7d\\x2eé"
 
 
-def test_what_is_shown_first_is_the_last_week_of_the_campaign():
-    def span(**dates: int) -> tuple[str, str]:
-        model = looked(**dates).desired.model
+def test_first_the_whole_campaign_is_shown_or_as_much_as_may_be_read_at_once():
+    def span(measured: Measured | None = None, **dates: int) -> tuple[str, str]:
+        model = looked(measured=measured, **dates).desired.model
         return model.since, model.until
 
     day = 86_400
     last = int(NOW.timestamp())
     assert span() == ("now-7d", "now")
-    assert span(first_s=last - 90 * day, last_s=last - 3600) == ("now-7d", "now")
-    assert span(first_s=last - 90 * day, last_s=last - 30 * day) == ("2026-10-16T00:00:00Z", "2026-10-23T00:01:00Z")
-    assert span(first_s=last - 31 * day, last_s=last - 30 * day)[0] == "2026-10-22T00:00:00Z"
+    assert span(first_s=last - 80 * day, last_s=last - 3600) == ("now-90d", "now")
+    ended = {"first_s": last - 90 * day, "last_s": last - 30 * day}
+    assert span(**ended) == ("2026-08-24T00:00Z", "2026-10-23T00:00Z")
+    # What files tell goes before what was written under the date of a clock that was lost.
+    known = Measured(1, "spring", "influxdb", points=900, rows=450, meters=1, first=NOW - timedelta(days=40),
+                     last=NOW - timedelta(days=30), newest_at=NOW)
+    assert span(known, first_s=0, last_s=last - 30 * day) == ("2026-10-13T00:00Z", "2026-10-23T00:00Z")
+    assert span(replace(known, points=3_000_000), **ended) == ("2026-10-22T00:00Z", "2026-10-23T00:00Z")
+
+
+def test_tables_of_flux_are_read_under_the_same_words():
+    made = to_flux(looked().desired.model, BOARD, datasource="ds", place=Place("acme", ("spring",)))
+    asked = {one["title"]: one["targets"][0]["query"] for one in made["panels"] if one["type"] != "row"}
+    assert asked["Gaps"].endswith('|> rename(columns: {time: "Time", meter: "Meter"})')
+    assert 'rename(columns: {channel: "Channel", name: "Name", unit: "Unit"})' in asked["Lowest, mean, highest"]
+    assert "rename" not in asked["Power by channel"]

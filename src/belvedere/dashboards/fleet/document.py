@@ -65,8 +65,10 @@ def _config(panel: Panel, query: Query, config: Document, reading: Reading) -> D
         defaults["custom"] = _bars() if summed else _dots()
         if reading.options.flux:
             defaults["displayName"] = "${__field.labels.series}"
+    if query.by == ("outcome",):
+        overrides += [_coloured("success", "green"), _coloured("error", "red")]
     for one in query.measures:
-        if one.of == "time":
+        if one.of == "ended":
             shown = [{"id": "unit", "value": "dateTimeAsIso"}]
             overrides.append({"matcher": {"id": "byName", "options": one.label}, "properties": shown})
     return {**config, "defaults": defaults, "overrides": overrides}
@@ -79,6 +81,11 @@ def _sized(override: Document) -> Document:
         return override
     kept = [one for one in properties if one["id"] not in {"unit", "decimals"}]
     return {**override, "properties": [{"id": "unit", "value": _BYTES}, *kept]}
+
+
+def _coloured(series: str, colour: str) -> Document:
+    shown = [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}]
+    return {"matcher": {"id": "byName", "options": series}, "properties": shown}
 
 
 def _bars() -> Document:
@@ -96,7 +103,7 @@ def _headings(query: Query) -> list[str]:
 
 def _places(query: Query) -> dict[str, str]:
     """Return the columns as InfluxQL calls them, with their headings."""
-    first = {"run": "Time", "time": "Time"}
+    first = {"run": "Time", "ended": "Time"}
     if query.kind == "rows" or query.by[:1] == ("run",):
         return {first[role]: heading(role) for role in (*query.by, *query.fields) if role in first}
     return {TAGS[role]: heading(role) for role in query.by}

@@ -62,7 +62,7 @@ def _grouped(columns: Sequence[str]) -> str:
 
 def _figure(query: Query, measure: Measure, bucket: str, by: Sequence[str]) -> str:
     """Write one figure of all files, or of each tag's, as a number with a point."""
-    if measure.of == "time":
+    if measure.of == "ended":
         return f"""{_asked(query, bucket)}{_grouped(by)}
   |> map(fn: (r) => ({{r with _value: float(v: int(v: r._time)) / 1000000.0}}))
   |> max()"""

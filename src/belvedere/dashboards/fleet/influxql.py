@@ -51,7 +51,7 @@ def _tile(query: Query, measure: Measure) -> str:
 def _tables(query: Query) -> list[str]:
     """Write the figures of each value of a tag. When its last file came the language cannot tell in a column."""
     grouped = f' GROUP BY "{TAGS[query.by[0]]}"'
-    plain = [one for one in query.measures if not one.where and one.of != "time"]
+    plain = [one for one in query.measures if not one.where and one.of != "ended"]
     made = [_select(", ".join(f'{_figure(one)} AS "{one.label}"' for one in plain), query, grouped)]
     return made + [
         _select(f'{_figure(one)} AS "{one.label}"', query, grouped, refused=True) for one in query.measures if one.where
@@ -59,7 +59,7 @@ def _tables(query: Query) -> list[str]:
 
 
 def _rows(query: Query) -> str:
-    shown = ", ".join(f'"{TAGS[role]}" AS "{heading(role)}"' for role in query.fields if role != "time")
+    shown = ", ".join(f'"{TAGS[role]}" AS "{heading(role)}"' for role in query.fields if role != "ended")
     return _select(f'"{COUNTED}", {shown}', query, f" ORDER BY time DESC LIMIT {query.limit}")
 
 

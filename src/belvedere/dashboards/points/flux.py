@@ -27,7 +27,7 @@ def question(model: Model, query: Query, place: Place) -> str:
         return _series(model, query, measure, place)
     if query.kind == "tile" and measure is not None:
         return _tile(model, query, measure, place)
-    return _table(model, query, place)
+    return _table(model, query, place) + _called(model, query.by)
 
 
 def options(model: Model, variable: Variable, place: Place) -> str:
@@ -131,6 +131,14 @@ def _table(model: Model, query: Query, place: Place) -> str:
   |> limit(n: {query.limit})
   |> rename(columns: {{_value: "{quoted(measure.label)}"}})"""
     return _figures(model, query, place)
+
+
+def _called(model: Model, roles: Sequence[str]) -> str:
+    """Call columns as people read them."""
+    called = [(role, model.fields[role].label) for role in roles if role in model.fields and model.fields[role].label]
+    if not called:
+        return ""
+    return "\n  |> rename(columns: {" + ", ".join(f'{role}: "{quoted(label)}"' for role, label in called) + "})"
 
 
 def _gaps(model: Model, query: Query, measure: Measure, place: Place) -> str:

@@ -61,10 +61,10 @@ class PointForms:
         home = self._campaigns(tenant)
         since, until = self._window(
             home[1].get(relation.name) if home is not None else None, measured, template.most_values)
+        model = replace(model, since=since, until=until, gap_s=measured.gap_s if measured else 0)
         desired = Desired(
-            tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject,
-            replace(model, since=since, until=until), found, DashboardState.READY, "", relation.size_bytes,
-            relation.oid)
+            tenant, store_id, store_kind, relation.schema, fingerprint(relation, override), found.chosen.subject, model,
+            found, DashboardState.READY, "", relation.size_bytes, relation.oid)
         return Looked(desired, away=False)
 
     def draw(self, tenant: int) -> Draw:

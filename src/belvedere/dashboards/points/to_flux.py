@@ -37,16 +37,12 @@ def _panel(model: Model, panel: Panel, made: Document, source: Document, place: 
 
 
 def shaped(panel: Panel, made: Document) -> Document:
-    """Say how an answer of InfluxDB is shown: series by their own name, moments as moments."""
+    """Say how an answer of InfluxDB is shown: series by their own name."""
     config = made["fieldConfig"]
-    defaults, overrides = dict(config["defaults"]), list(config["overrides"])
+    defaults = dict(config["defaults"])
     if panel.type == "timeseries":
         defaults["displayName"] = "${__field.labels.series}"
-    for one in panel.query.measures if panel.query else ():
-        if one.of == "time":
-            shown = [{"id": "unit", "value": "dateTimeAsIso"}]
-            overrides.append({"matcher": {"id": "byName", "options": one.label}, "properties": shown})
-    return {**made, "fieldConfig": {**config, "defaults": defaults, "overrides": overrides}}
+    return {**made, "fieldConfig": {**config, "defaults": defaults}}
 
 
 def _variable(model: Model, variable: Variable, source: Document, place: Place) -> Document:

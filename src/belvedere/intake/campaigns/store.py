@@ -156,7 +156,8 @@ def measured(connection: Connection, *, ident: UUID | None, serial: int | None) 
     return rows(
         connection,
         "SELECT campaign.tenant_id, coalesce(points_under, campaign.name) AS name, "
-        "coalesce(sum(points), 0)::bigint AS points, min(first_at) AS first, max(last_at) AS last, "
+        "coalesce(sum(points), 0)::bigint AS points, coalesce(sum(rows), 0)::bigint AS rows, "
+        "count(DISTINCT device)::int AS meters, min(first_at) AS first, max(last_at) AS last, "
         "max(upload.ended_at) AS newest_at FROM campaign LEFT JOIN upload ON campaign_id = campaign.id "
         "AND kind = 'meter' AND upload.state = 'parsed' AND same_as IS NULL AND points > 0 "
         "WHERE (campaign.id = %(ident)s OR campaign.tenant_id = %(serial)s) AND campaign.state = 'active' "

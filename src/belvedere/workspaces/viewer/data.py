@@ -17,7 +17,9 @@ from belvedere.workspaces.viewer.model import PanelColumn, PanelData, Value
 
 Rows = Sequence[Mapping[str, Any]]
 _MOST_SERIES: Final = 20
+_WIDTHS: Final = 2.5
 _SMALL: Final = ((1e-3, 1e3, "m"), (1e-6, 1e6, "µ"), (1e-9, 1e9, "n"))
+_LARGE: Final = ((1e6, 1e-6, "M"), (1e3, 1e-3, "k"))
 _LENGTHS: Final = (
     ("month", 2_592_000), ("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1),
 )
@@ -91,9 +93,10 @@ def _tile(_model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -> 
     row = rows[0] if rows else {}
     value, previous, unit = plain(row.get("value")), plain(row.get("previous")), panel.unit
     value, previous, unit = _scaled(value, previous, unit)
+    decimals = panel.decimals if unit == panel.unit else None
     columns = [
-        PanelColumn("value", query.measures[0].label, "number", unit, panel.decimals),
-        PanelColumn("previous", "Run before", "number", unit, panel.decimals),
+        PanelColumn("value", query.measures[0].label, "number", unit, decimals),
+        PanelColumn("previous", "Run before", "number", unit, decimals),
         PanelColumn("run", "Last run", "time"), PanelColumn("run_before", "Run before", "time"),
     ]
     shown = [value, previous, plain(row.get("run_last")), plain(row.get("run_previous"))]
@@ -107,10 +110,10 @@ def _tile(_model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -> 
 
 
 def _scaled(value: Value, previous: Value, unit: str) -> tuple[Value, Value, str]:
-    """Show a power below 1 W in milliwatts and so on, both figures alike."""
-    if unit != "W" or not isinstance(value, float | int) or value == 0 or abs(value) >= 1:
+    """Show a power below 1 W in milliwatts and so on, one from 1000 W in kilowatts, both figures alike."""
+    if unit != "W" or not isinstance(value, float | int) or value == 0:
         return value, previous, unit
-    for least, factor, prefix in _SMALL:
+    for least, factor, prefix in _LARGE if abs(value) >= 1 else _SMALL:
         if abs(value) >= least:
             scaled = previous * factor if isinstance(previous, float | int) else None
             return value * factor, scaled, prefix + unit
@@ -155,7 +158,7 @@ def _histogram(model: Model, panel: Panel, query: Query, rows: Rows, _unit: str)
     return _made(panel, columns, shown, note=note, options=options)
 
 
-def _series(_model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -> PanelData:
+def _series(model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -> PanelData:
     measure = query.measures[0]
     names: dict[str, None] = {}
     times: dict[Any, dict[str, Value]] = {}
@@ -173,7 +176,10 @@ def _series(_model: Model, panel: Panel, query: Query, rows: Rows, _unit: str) -
     note = f"{_width(width)} {_BUCKET_WORDS.get(measure.function, measure.function)}" if width else ""
     if len(names) > len(kept):
         note = f"{len(kept)} of {len(names)} series are drawn. {note}".strip()
-    return _made(panel, columns, shown, note=note, truncated=len(names) > len(kept))
+    # What is drawn in wide intervals has none between two of them.
+    gap_s = max(model.gap_s, _WIDTHS * width) if model.gap_s and width else model.gap_s
+    options = {"gap_s": gap_s} if gap_s and not bars else {}
+    return _made(panel, columns, shown, note=note, truncated=len(names) > len(kept), options=options)
 
 
 def _compare(_model: Model, panel: Panel, query: Query, rows: Rows, unit: str) -> PanelData:
@@ -214,7 +220,7 @@ _KINDS: Final[dict[str, Callable[[Model, Panel, Query, Rows, str], PanelData]]] 
 def _label(model: Model, role: str) -> str:
     """Name a column by the tenant's own name for it; a derived one by its role."""
     field = model.fields.get(role)
-    return role.replace("_", " ") if field is None or field.part else field.column
+    return role.replace("_", " ") if field is None or field.part else field.label or field.column
 
 
 def _or_none(value: object) -> Value:
