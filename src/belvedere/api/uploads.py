@@ -47,6 +47,7 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     first_at: datetime | None
     last_at: datetime | None
+    lost_clock_rows: int = 0
     received_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -124,6 +125,7 @@ def _values(one: Upload, tenant: str) -> dict[str, Any]:
         "path": one.path, "name": one.name, "kind": one.kind, "state": str(one.state), "via": str(one.via),
         "size_bytes": one.size_bytes, "sha256": one.sha256, "version": one.version, "rows": one.rows,
         "skipped": one.skipped, "points": one.points, "first_at": one.first_at, "last_at": one.last_at,
+        "lost_clock_rows": one.lost_clock,
         "received_at": one.received_at, "started_at": one.started_at, "ended_at": one.ended_at, "error": one.error,
         "code": one.code, "failures": one.failures, "again_at": one.again_at, "same_as": one.same_as,
         "moved_to": one.moved_to, "url": f"/api/v1/uploads/{one.id}",

@@ -90,7 +90,7 @@ def read(place: Place, file: BinaryIO, hand: Hand, *, formats: str = "") -> Outc
         return Outcome(error=said, code=refused.problem, report=file_report(path, where, header=header, error=said))
     return Outcome(
         points=summary.points, rows=summary.rows_stored, skipped=summary.rows_read - summary.rows_stored,
-        first_at=_moment(summary.time_start), last_at=_moment(summary.time_end),
+        first_at=_moment(summary.measured_start), last_at=_moment(summary.measured_end),
         report=file_report(path, where, header=header, summary=summary),
     )
 

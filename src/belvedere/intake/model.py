@@ -113,7 +113,8 @@ class Upload:
     """One file that came in. `path` is where it came, `moved_to` where it is now (none: still there).
 
     `same_as` is the earlier upload with this content in this folder: it was seen and not stored again. `version` counts
-    the different contents that this name had. `first_at` and `last_at` are the times of the data. `report` is the full
+    the different contents that this name had. `first_at` and `last_at` are the times of the data, but for
+    `lost_clock` rows that carry the date of a device that lost its clock. `report` is the full
     account of what was read; lists leave it out. `error` is a sentence for people, `code` its kind. `skipped_why` has
     how many rows were skipped for each reason.
     """
@@ -147,6 +148,7 @@ class Upload:
     again_at: datetime | None
     report: Mapping[str, Any] | None = None
     skipped_why: tuple[tuple[str, int], ...] = ()
+    lost_clock: int = 0
 
     @property
     def path(self) -> str:

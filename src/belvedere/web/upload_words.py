@@ -22,6 +22,12 @@ _WORDS: Final = {
 }
 """For each state: the word whose tone it has, and the word that is shown."""
 
+CLOCK_LOST: Final = (
+    "The meter had lost its clock, as after a power cut, and wrote the date at which it begins anew. Its values are "
+    "stored under that date; when they were measured nobody knows."
+)
+"""What is said of rows without a true date."""
+
 DOORS: Final = {
     "sftp": "Sent by SFTP", "sftpgo": "Sent by SFTPGo", "http": "Sent over HTTP", "folder": "Found in its folder",
     "command": "Given by a command",
@@ -81,14 +87,21 @@ def campaign_state(one: Campaign) -> tuple[str, str]:
     return ("ready", "ready") if one.uploads else ("new", "no file yet")
 
 
-def measured(first: datetime | None, last: datetime | None) -> str | Markup:
-    """Write a span of time short: the second date without the year where that is the same."""
+def measured(first: datetime | None, last: datetime | None, lost: int = 0) -> str | Markup:
+    """Write a span of time short: the second date without the year where that is the same.
+
+    `lost` rows have no true date: the device had lost its clock. The dates are those of the others.
+    """
     if first is None or last is None:
-        return NONE
+        return Markup('<span title="{}">clock lost</span>').format(CLOCK_LOST) if lost else NONE
     start, end = (f"{one.astimezone(UTC):%Y-%m-%d %H:%M}" for one in (first, last))
+    shown = f"{start} to {end[5:] if start[:4] == end[:4] else end}"
     if start[:10] == end[:10]:
-        return f"{start} to {end[11:]}"
-    return f"{start} to {end[5:] if start[:4] == end[:4] else end}"
+        shown = f"{start} to {end[11:]}"
+    if not lost:
+        return shown
+    return Markup('{}<span class="sub" title="{}">clock lost in {}</span>').format(
+        shown, CLOCK_LOST, plural(lost, "row"))
 
 
 @dataclass(frozen=True, slots=True)

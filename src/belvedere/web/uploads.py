@@ -15,7 +15,7 @@ from belvedere.tenants.model import Tenant
 from belvedere.web import context
 from belvedere.web.strips import Sketch, numbers, sketch
 from belvedere.web.tenant import find, page
-from belvedere.web.upload_words import DOORS, head_lines, left_out, next_step, result, way
+from belvedere.web.upload_words import CLOCK_LOST, DOORS, head_lines, left_out, next_step, result, way
 
 blueprint = Blueprint("uploads", __name__)
 
@@ -95,7 +95,8 @@ def _upload(tenant: Tenant, found: Upload, error: Rejected | None = None) -> Res
     report = found.report or {}
     return context.page(
         "campaigns/upload.html", error.status if error else 200, tenant=tenant, upload=found, result=result(found),
-        way=way(found), next=next_step(found), report=report, left=left_out(report), door=DOORS.get(found.via, ""),
+        way=way(found), next=next_step(found), report=report, left=left_out(report), clock_lost=CLOCK_LOST,
+        door=DOORS.get(found.via, ""),
         channels=_channels(report), head=head_lines(services.uploads.head(actor, found.id, _HEAD_BYTES)),
         same=services.uploads.get(actor, found.same_as) if found.same_as else None, error=error,
         again=found.state in {UploadState.REFUSED, UploadState.WAITING, UploadState.LEFT},

@@ -182,7 +182,8 @@ class Summary:
 
     Values skipped are those of rows with a good time. `extra` cells beyond the header are told apart: they belong to
     no channel. `finished` tells whether the file said that it ends (`END_DATA`), None where its format has no such
-    mark. `lost_clock_rows` are stored, but carry the date of a device that lost its clock.
+    mark. `lost_clock_rows` are stored, but carry the date of a device that lost its clock; they are left out of
+    `measured_start` and `measured_end`, not of `time_start` and `time_end`.
     """
 
     rows_read: int
@@ -194,6 +195,8 @@ class Summary:
     blank_lines: int
     time_start: int | None
     time_end: int | None
+    measured_start: int | None
+    measured_end: int | None
     usual_step_s: int | None
     gaps_total: int
     gaps: tuple[Gap, ...]

@@ -43,6 +43,7 @@ _ROW_REASONS: Final = (Reason.BAD_TIME, Reason.CUT_OFF, Reason.TOO_LONG, Reason.
 _VALUE_REASONS: Final = (Reason.NOT_A_NUMBER, Reason.NOT_FINITE, Reason.EMPTY, Reason.MISSING)
 _STEPS_APART: Final = 4096
 _DAY_S: Final = 86_400
+_LOST_DAYS: Final = 31
 _SAMPLE: Final = 2000
 
 
@@ -201,7 +202,10 @@ class Tally:
     """The counts of one file."""
 
     def __init__(self, header: Header, clock_lost: dt.date | None = None) -> None:
-        """Begin with nothing. `clock_lost` is the day that a device shows which has lost its clock."""
+        """Begin with nothing. `clock_lost` is the day at which a device begins that has lost its clock.
+
+        It goes on from there until it is told the time; so long as a device may well be alone, its days are lost too.
+        """
         self._channels = [(channel, _Values()) for channel in header.channels]
         self._skipped = {reason: _Count() for reason in Reason}
         self._steps = _Steps()
@@ -209,11 +213,12 @@ class Tally:
         self._stored = self._lost_clock = 0
         self._start: int | None = None
         self._end: int | None = None
+        self._measured: tuple[int, int] | None = None
         self._lost: tuple[int, int] | None = None
         self.blank_lines = 0
         if clock_lost:
             start = (clock_lost - dt.date(1970, 1, 1)).days * _DAY_S
-            self._lost = (start, start + _DAY_S - 1)
+            self._lost = (start, start + _LOST_DAYS * _DAY_S - 1)
 
     def skip(self, reason: Reason, lines: Sequence[int], total: int = 1) -> None:
         """Count rows or values that are not stored, with the first of their lines in the file."""
@@ -234,6 +239,10 @@ class Tally:
             self._lost_clock += frame.height - kept.height
             frame = kept
         if frame.height:
+            times = frame[TIME]
+            start, end = int(times.min()), int(times.max())  # type: ignore[arg-type]
+            was = self._measured or (start, end)
+            self._measured = min(start, was[0]), max(end, was[1])
             self._step(frame)
             self._picture.add(frame)
 
@@ -265,6 +274,8 @@ class Tally:
             blank_lines=self.blank_lines,
             time_start=self._start,
             time_end=self._end,
+            measured_start=self._measured[0] if self._measured else None,
+            measured_end=self._measured[1] if self._measured else None,
             usual_step_s=self._steps.usual(),
             gaps_total=gaps_total,
             gaps=gaps,

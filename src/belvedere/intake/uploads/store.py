@@ -11,7 +11,8 @@ _LISTED: Final[LiteralString] = (
     "SELECT upload.id, upload.tenant_id, campaign_id, coalesce(campaign.name, split_part(upload.folder, '/', 1)) "
     "AS campaign, device, upload.folder, upload.name, kind, size_bytes, sha256, version, upload.state, via, "
     "received_at, started_at, ended_at, points, rows, skipped, first_at, last_at, upload.error, code, same_as, "
-    "moved_to, failures, again_at, coalesce(upload.report -> 'skipped_rows', '[]'::jsonb) AS skipped_why"
+    "moved_to, failures, again_at, coalesce(upload.report -> 'skipped_rows', '[]'::jsonb) AS skipped_why, "
+    "coalesce((upload.report ->> 'nb_lost_clock_rows')::int, 0) AS lost_clock"
 )
 _FROM: Final[LiteralString] = " FROM upload LEFT JOIN campaign ON campaign.id = campaign_id "
 _WHERE: Final[LiteralString] = (
@@ -63,15 +64,10 @@ def totals(connection: Connection, *, serial: int | None, campaign: UUID | None,
 
 
 def measured(connection: Connection, campaign: UUID, limit: int) -> list[dict[str, Any]]:
-    """Return the first and last time of each upload of a campaign with its holes.
-
-    What a device wrote while its clock was lost is left out: its picture begins after it.
-    """
+    """Return the first and last time of each upload of a campaign with its holes, without those of a lost clock."""
     return rows(
         connection,
-        "SELECT greatest(first_at, "
-        "to_timestamp((jsonb_path_query_first(report, '$.channels.*.picture[0][0]'))::bigint)) AS first_at, last_at, "
-        "coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
+        "SELECT first_at, last_at, coalesce(report -> 'gaps', '[]'::jsonb) AS gaps FROM upload "
         "WHERE campaign_id = %s AND state = 'parsed' AND same_as IS NULL AND first_at IS NOT NULL "
         "ORDER BY id DESC LIMIT %s", [campaign, limit],
     )
