@@ -324,7 +324,8 @@ def build(settings: Settings) -> Services:
         tenants=tenants, stores=stores, points=points, influx=influx, workspaces=workspaces, own_grafanas=own,
         identities=identities,
         moves=Moves(
-            database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given
+            database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given,
+            unread=influx.campaigns if influx is not None else None,
         ),
         dashboards=dashboards, templates=templates, viewer=viewer, fleet=fleet, notifications=notifications,
         previews=previews, sftp=sftp,

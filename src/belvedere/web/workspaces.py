@@ -54,6 +54,7 @@ def _workspace(tenant: Tenant, error: BelvedereError | None = None, made: tuple[
     return page(
         "tenant_workspace.html", tenant, error.status if error else 200, state=found.state,
         warning=services.workspaces.warning(tenant.serial), problems=PROBLEMS,
+        unseen=services.moves.unseen(actor, tenant.serial),
         apart=APART[found.state.tier], differs=[one for one in found.differences if one.dashboard is None],
         by_hand=[one for one in found.differences if one.dashboard is not None], steps=progress(steps),
         settled=services.drift.settled(actor, tenant=tenant.serial, limit=_MOST_SETTLED), made=made,

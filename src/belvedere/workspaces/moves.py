@@ -8,7 +8,7 @@ old place away. Moving back before the end is the same the other way round.
 What is not here: making and taking away places (`service.py`), and addresses (`dashboards/`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -30,6 +30,10 @@ from belvedere.workspaces.tiers import Tier
 
 _ROOM: Final = "moves"
 _NOT_YET_S: Final = 5.0
+_MOST_NAMED: Final = 5
+
+Unread = Callable[[int], tuple[object, Iterable[str]] | None]
+"""A tenant's store that only a Grafana reads, with the names of its campaigns; None where it has none."""
 
 
 class Moves:
@@ -37,10 +41,14 @@ class Moves:
 
     def __init__(
         self, *, database: Database, history: History, queue: Queue, tenants: Tenants, rooms: Workspaces,
-        is_given: Callable[[int], bool] | None = None,
+        is_given: Callable[[int], bool] | None = None, unread: Unread | None = None,
     ) -> None:
-        """Take what it needs; `is_given` tells whether a tenant was given a Grafana of its own."""
+        """Take what it needs.
+
+        `is_given` tells whether a tenant was given a Grafana of its own, `unread` what the built-in viewer cannot read.
+        """
         self._is_given = is_given
+        self._unread = unread
         self._database = database
         self._history = history
         self._queue = queue
@@ -112,7 +120,24 @@ class Moves:
         made = self._rooms.at(wanted, serial).plan(_place(tenant))
         removed = self._removal(tenant, came_from)
         steps = (*_called("to", made.steps), *_called("from", removed.steps))
-        return Plan(subject, steps, kept=removed.kept, warnings=(*made.warnings, *_told(removed)))
+        warnings = (*made.warnings, *self._unseen(serial, wanted), *_told(removed))
+        return Plan(subject, steps, kept=removed.kept, warnings=warnings)
+
+    def _unseen(self, serial: int, wanted: Tier) -> tuple[str, ...]:
+        """Say which dashboards nobody will see in the built-in viewer."""
+        found = self._unread(serial) if wanted is Tier.VIEWER and self._unread is not None else None
+        names = sorted(found[1]) if found else []
+        if not names:
+            return ()
+        listed = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" * (len(names) > _MOST_NAMED))
+        which = f"the campaign {listed}" if len(names) == 1 else f"the {len(names)} campaigns {listed}"
+        told = f"The built-in viewer does not read InfluxDB: {which} cannot be seen there. "
+        return (f"{told}The values stay where they are, and are shown again in a Grafana.",)
+
+    def unseen(self, actor: Actor, serial: int) -> tuple[str, ...]:
+        """Say which dashboards nobody can see where a tenant looks now."""
+        actor.must(Role.VIEWER, serial)
+        return self._unseen(serial, self._rooms.tier(serial))
 
     def _removal(self, tenant: Tenant, came_from: Tier) -> Plan[Any]:
         """Plan what goes; a Grafana of the tenant's own that lets nobody in must not hold the tenant."""

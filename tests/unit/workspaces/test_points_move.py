@@ -43,11 +43,16 @@ def test_a_move_to_the_viewer_ends_and_says_what_cannot_be_seen_there_until_the_
     with world.runner():
         grafana = world.until(lambda: campaign("ready"), "the campaign's dashboard in Grafana")
         assert "orgId=" in grafana["url"]
+        told = "The built-in viewer does not read InfluxDB: the campaign spring cannot be seen there."
+        assert told not in world.get("/tenants/alice/workspace").text
+        planned = world.api("POST", "/tenants/alice/move", {"tier": "viewer", "dry_run": True}).json
+        assert [one for one in planned["warnings"] if one.startswith(told)], planned
         assert world.api("POST", "/tenants/alice/move", {"tier": "viewer"}).status_code == 202
         world.until(world.is_settled, "the move to the viewer")
         held = world.until(lambda: campaign("needs you"), "what the viewer cannot show")
         assert "the built-in viewer does not read InfluxDB" in held["message"]
         assert "orgId=" not in held["url"]
+        assert told in world.get("/tenants/alice/workspace").text
         others = [one for one in world.api("GET", "/dashboards?user=alice").json if one["table"] != "spring"]
         assert {one["state"] for one in others} == {"ready"}
         assert "does not read InfluxDB" in world.get(f"/tenants/alice/dashboards/{held['id']}").text
