@@ -5,6 +5,9 @@ into `Rejected`, `Later` and `Stuck`.
 """
 
 import ssl
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpx2
 
@@ -35,3 +38,21 @@ def client(
         verify=trusted,
         follow_redirects=False,
     )
+
+
+def clock_ahead_s(
+    url: str, *, timeout_s: float = 5.0, ca_file: str = "", transport: httpx2.BaseTransport | None = None
+) -> float | None:
+    """Return how far a server's clock is ahead of ours, in seconds, by the `Date` of an answer; None if unknown.
+
+    The answer tells whole seconds, and the way there and back counts for half.
+    """
+    try:
+        with client(timeout_s=timeout_s, transport=transport, ca_file=ca_file) as http:
+            began = time.time()
+            answer = http.get(url)
+            now = (began + time.time()) / 2
+        told = parsedate_to_datetime(answer.headers["Date"])
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, KeyError, ValueError):
+        return None
+    return told.replace(tzinfo=told.tzinfo or UTC).timestamp() + 0.5 - now

@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,26 +12,27 @@ from belvedere.kernel.errors import BelvedereError
 from belvedere.kernel.misspelt import misspelt
 from belvedere.kernel.running import running
 from belvedere.kernel.settings import Settings
+from belvedere.node.finding import Finding
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _LEAST_FREE_BYTES: Final = 1_000_000_000
 _SNAP_STUB_BYTES: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: `state` is ready, partial (works with less) or needs you."""
-
-    name: str
-    state: str
-    found: str
-    hint: str = ""
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
-    checks = (_python, _names, _home, _disk, _server, _isolation, _influxdb, _measured, _files, _browser, _port, _doors)
-    return [finding for check in checks for finding in check(settings)]
+    answers = _asked(settings)
+    checks = (_python, _names, _home, _disk, _server, _isolation, _measured, _files, _browser, _port, _doors)
+    return [*(finding for check in checks for finding in check(settings)), *answers()]
+
+
+def _asked(settings: Settings) -> Callable[[], list[Finding]]:
+    """Begin to ask the servers that the settings name; each brings much code along."""
+    if not (settings.grafana_url or settings.influxdb_host or settings.sftpgo_url or settings.points == "influxdb"):
+        return list
+    from belvedere.node.neighbours import neighbours
+
+    return neighbours(settings)
 
 
 def browser(chosen: str = "") -> Path | None:
@@ -152,32 +152,6 @@ def _files(settings: Settings) -> Iterator[Finding]:
     yield Finding("files in", "ready", str(root))
     for path, error in found:
         yield Finding("files in", "partial", f"{root / path}: {error}", f"belvedere tenant create {path}")
-
-
-def _influxdb(settings: Settings) -> Iterator[Finding]:
-    """Say whether the InfluxDB answers, and whether its Flux is kept from other servers."""
-    if not settings.influxdb_host:
-        return
-    from belvedere.stores.influx.api import Influx
-    from belvedere.stores.influx.hardening import reaches_others
-    from belvedere.stores.influx.wire import access_of
-
-    try:
-        access = access_of(settings)
-        if access is None:
-            return
-        influx = Influx(access, pause=lambda _s: None)
-        influx.org()
-        version, reaches = influx.version(), reaches_others(influx)
-        influx.close()
-    except BelvedereError as error:
-        yield Finding("influxdb", "needs you", error.detail, error.hint or "")
-        return
-    if reaches:
-        said = "any tenant who may ask it reaches the servers beside it: Flux calls addresses and SQL servers"
-        yield Finding("influxdb", "needs you", said, "start it with influxd --hardening-enabled")
-    else:
-        yield Finding("influxdb", "ready", f"{version}; Flux reaches no private address")
 
 
 def _browser(settings: Settings) -> Iterator[Finding]:

@@ -133,8 +133,10 @@ def test_a_taken_port_of_an_optional_part_keeps_nothing_else_from_starting(shell
         assert f"BELVEDERE_SFTP_PORT={taken + 1}" in sftp["hint"]
         well = httpx2.get(f"http://127.0.0.1:{shell.port}/health", headers={"Accept": "application/json"}).json()
         assert {"name": "sftp", "state": "needs you"} in well["parts"]
-        examined = shell.run("doctor", "--json")
+        away = {"GRAFANA_URL": "http://127.0.0.1:9", "GRAFANA_USER": "admin", "GRAFANA_PASSWORD": "x"}
+        examined = shell.run("doctor", "--json", **away)
         found = {one["name"]: one for one in json.loads(examined.stdout)["items"]}
+        assert (found["grafana"]["state"], found["grafana"]["found"]) == ("needs you", "Grafana cannot be reached.")
         assert found["sftp"]["state"] == "needs you"
         assert str(taken) in found["sftp"]["found"]
         assert examined.returncode == 1

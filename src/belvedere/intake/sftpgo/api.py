@@ -5,6 +5,7 @@ replaces all of it but a password that is left out; a hash is taken for a passwo
 most 500 users a page. What is not here: what to send when (`service.py`).
 """
 
+import base64
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -47,8 +48,10 @@ class SftpGo:
     def __init__(
         self, url: str, user: str, password: Secret, *, ca_file: str = "",
         transport: httpx2.BaseTransport | None = None, pause: Callable[[float], None] = time.sleep, now: Now = utc_now,
+        timeout_s: float = 10.0,
     ) -> None:
         """Prepare; nothing is called. `transport` and `pause` are for tests."""
+        self._timeout_s = timeout_s
         self._url = url.rstrip("/")
         self._login = (user, password)
         self._ca_file = ca_file
@@ -68,6 +71,18 @@ class SftpGo:
     def version(self) -> str:
         """Return its version, such as `2.7.5`."""
         return str(self._json(self._ask("GET", "/version")).get("version", ""))
+
+    def rights(self) -> frozenset[str]:
+        """Return what its administrator may do, `*` for everything; empty where the token does not tell.
+
+        It stands in the token as a claim (RFC 7519), which is read and proves nothing.
+        """
+        parts = self._fresh_token().reveal().split(".")
+        try:
+            claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            return frozenset(map(str, claims["permissions"]))
+        except (IndexError, KeyError, TypeError, ValueError, msgspec.DecodeError):
+            return frozenset()
 
     def users(self) -> Iterator[Seen]:
         """Yield every user, by name."""
@@ -160,7 +175,9 @@ class SftpGo:
     def _call(self, method: str, path: str, **more: Any) -> httpx2.Response:  # noqa: ANN401  (httpx2's own)
         if self._client is None:
             try:
-                self._client = client(self._url, transport=self._transport, ca_file=self._ca_file)
+                self._client = client(
+                    self._url, timeout_s=self._timeout_s, transport=self._transport, ca_file=self._ca_file
+                )
             except OSError as error:
                 message = f"The certificates {self._ca_file} cannot be read."
                 raise Stuck(message, code="sftpgo-login", hint="Check BELVEDERE_SFTPGO_CA_FILE.") from error

@@ -60,6 +60,11 @@ def health() -> Request:
     return _get("/api/health")
 
 
+def frontend_settings() -> Request:
+    """Read what Grafana tells its own pages, with the toggles that are on. It is in no description of the API."""
+    return _get("/api/frontend/settings")
+
+
 def organisation(number: int) -> Request:
     """Read an organisation by number, whether or not the administrator is a member."""
     return _get(f"/api/orgs/{number}")
