@@ -26,7 +26,10 @@ from belvedere.node.postgres import unprivileged
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Start a server with the defaults that a user's would have (it flushes to disk); give its superuser's URL."""
+    """Start a server with the defaults that a user's would have (it flushes to disk); give its superuser's URL.
+
+    BELVEDERE_BENCH_POSTGRES_BIN names other programs than the newest, BELVEDERE_BENCH_PRELOAD libraries to load.
+    """
     folder = Path(tempfile.mkdtemp(prefix="belvedere-bench-"))
     folder.chmod(0o755)
     login = unprivileged()
@@ -35,7 +38,7 @@ def server() -> Iterator[str]:
     data = folder / "data"
     process = None
     try:
-        programs = within_reach(find("", data), login, folder)
+        programs = within_reach(find(os.environ.get("BELVEDERE_BENCH_POSTGRES_BIN", ""), data), login, folder)
         subprocess.run(
             [programs.program("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8"],
             check=True, user=login.name if login else None, cwd="/", stdout=subprocess.DEVNULL,
@@ -46,6 +49,7 @@ def server() -> Iterator[str]:
         (data / "postgresql.auto.conf").write_text(
             f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories='{folder}'\nmax_connections=200\n"
             "max_wal_size='4GB'\nlog_min_messages=fatal\n"
+            f"shared_preload_libraries='{os.environ.get('BELVEDERE_BENCH_PRELOAD', '')}'\n"
         )
         with (folder / "log").open("wb") as log:
             process = spawn(

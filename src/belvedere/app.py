@@ -114,6 +114,7 @@ class Services:
     tenants: Tenants
     stores: Stores
     points: PointStore
+    series: SeriesPoints
     influx: InfluxPoints | None
     workspaces: Workspaces
     own_grafanas: OwnGrafanas
@@ -321,8 +322,8 @@ def build(settings: Settings) -> Services:
     return Services(
         settings=settings, database=database, history=history, queue=queue, accounts=accounts, sessions=sessions,
         tokens=tokens, members=members, invitations=invitations, flash=flash, vault=vault, credentials=credentials,
-        tenants=tenants, stores=stores, points=points, influx=influx, workspaces=workspaces, own_grafanas=own,
-        identities=identities,
+        tenants=tenants, stores=stores, points=points, series=series, influx=influx, workspaces=workspaces,
+        own_grafanas=own, identities=identities,
         moves=Moves(
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given,
             unread=influx.campaigns if influx is not None else None,

@@ -17,6 +17,7 @@ from belvedere.kernel.secret import Secret
 from belvedere.node import store
 from belvedere.node.archive import database_url, own_url, run
 from belvedere.stores.model import StoreKind
+from belvedere.stores.series.model import DUMPED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +63,10 @@ class Dumper:
             message = f"It is {one.state}."
             raise Later(message)
         if one.kind is StoreKind.SERIES:
-            # What stands there is ours, and no object of a tenant's is.
-            run([*argv, *_NARROW], own_url(self._server, one.database), f"Dumping {one.database}")
+            # What stands there is ours, and no object of a tenant's is. Of an extension nothing comes along: chunks
+            # of TimescaleDB are dumped as the plain tables that they are; `SeriesPoints.fill` puts them together.
+            only = [f"--schema={name}" for name in DUMPED]
+            run([*argv, *_NARROW, *only], own_url(self._server, one.database), f"Dumping {one.database}")
             return
         writer = self._services.stores.connection_info(SYSTEM, one.id).writer
         inside = urlsplit(self._server.url.reveal())

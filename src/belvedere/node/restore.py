@@ -7,7 +7,7 @@ tenant's own rights. Folders go straight into their places, and the rows of thei
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +53,7 @@ from belvedere.node.postgres import EmbeddedPostgres
 from belvedere.node.reset import erase, erase_below
 from belvedere.node.unpacking import Target, fit, unpack
 from belvedere.stores.model import StoreKind
+from belvedere.stores.series.model import DUMPED
 
 if TYPE_CHECKING:
     from belvedere.app import Services
@@ -247,9 +248,9 @@ class _Tool:
     argv: list[str | Path]
     folder: Path
 
-    def fill(self, entry: DatabaseEntry, url: Secret) -> None:
-        dump = self.folder / entry.file
-        run([*self.argv, "--no-privileges", dump], url, f"Reading {entry.database} back")
+    def fill(self, entry: DatabaseEntry, url: Secret, only: Sequence[str] = ()) -> None:
+        chosen = [f"--schema={name}" for name in only]
+        run([*self.argv, "--no-privileges", *chosen, self.folder / entry.file], url, f"Reading {entry.database} back")
 
 
 def _fill_tenants(
@@ -280,8 +281,8 @@ def _fill_tenant(services: "Services", name: str, entries: list[DatabaseEntry], 
         one = stores[entry.store_id]
         if one.kind is StoreKind.SERIES:
             # Belvedere's own login wrote it, so that one fills it; the reader's rights come with the next plan.
-            services.series.fill(
-                one.database, partial(tool.fill, entry, own_url(services.stores.server, one.database)))
+            url = own_url(services.stores.server, one.database)
+            services.series.fill(one.database, partial(tool.fill, entry, url, DUMPED))
             services.stores.provision(serial)
             continue
         writer = services.stores.connection_info(SYSTEM, one.id).writer

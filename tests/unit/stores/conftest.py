@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import timescale_world
 from belvedere.audit.service import FileHistory
 from belvedere.credentials.keys import FileKeys
 from belvedere.credentials.service import Credentials
@@ -134,14 +135,14 @@ class World:
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def build_world(cluster: Any, database: Database, home: Path) -> World:
+def build_world(cluster: Any, database: Database, home: Path, server: Server | None = None) -> World:
     settings = Settings(home=str(home), tenant_statement_timeout_s=3)
     history = FileHistory(home / "history")
     queue = JobQueue(database, REACTIONS)
     tenants = Tenants(database=database, history=history, queue=queue)
     vault = Vault(FileKeys(home / "keys" / "master"))
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
-    place = server_of(settings, database.url)
+    place = server or server_of(settings, database.url)
     stores = Stores(
         database=database,
         history=history,
@@ -171,6 +172,15 @@ def installation(cluster: Any, home: Path) -> Iterator[World]:
 def world(strict_cluster: Any, tmp_path: Path) -> Iterator[World]:
     with installation(strict_cluster, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def timescaled(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Tenants' databases on the server with TimescaleDB that an environment variable names."""
+    with timescale_world.server() as server, cluster.control() as database:
+        made = build_world(cluster, database, tmp_path_factory.mktemp("timescaled"), server)
+        yield made
+        made.stores.close()
 
 
 @pytest.fixture(scope="module")

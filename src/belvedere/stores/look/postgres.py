@@ -116,19 +116,21 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::
         WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid)
         WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(l.oid)), 0)::bigint FROM leaf l
             WHERE l.root = c.oid AND l.relkind = 'r' AND NOT l.oid = ANY(%(locked)s::oid[]))
-        -- What Belvedere itself shows of measured values; a tenant's own views have no size.
+        -- What Belvedere itself shows of measured values, chunks included; a tenant's own views have no size.
         WHEN n.nspname = 'public' AND c.relowner = current_user::regrole AND c.relkind = 'v' THEN (
-            SELECT coalesce(sum(pg_relation_size(t.oid)), 0)::bigint FROM pg_class t WHERE t.relkind = 'r'
-            AND NOT t.oid = ANY(%(locked)s::oid[]) AND t.oid IN (SELECT d.refobjid FROM pg_rewrite r
+            WITH behind AS (SELECT d.refobjid AS oid FROM pg_rewrite r
                 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-                WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid))
+                WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid)
+            SELECT coalesce(sum(pg_relation_size(t.oid)), 0)::bigint FROM pg_class t WHERE t.relkind = 'r'
+            AND NOT t.oid = ANY(%(locked)s::oid[]) AND t.oid IN (
+                SELECT oid FROM behind UNION SELECT i.inhrelid FROM pg_inherits i JOIN behind b ON b.oid = i.inhparent))
         ELSE 0 END AS size_bytes,
     (SELECT coalesce(json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull)
         ORDER BY a.attnum), '[]') FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
-    AND n.nspname <> ALL ('{information_schema,belvedere}') AND n.nspname NOT LIKE 'pg\\_%%'
+    AND n.nspname <> ALL ('{information_schema,belvedere,_timescaledb_internal}') AND n.nspname NOT LIKE 'pg\\_%%'
     AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     AND (%(oids)s::oid[] IS NULL OR c.oid IN (SELECT oid FROM wanted))

@@ -11,9 +11,33 @@ MOST_COLUMNS: Final = 500
 """Channels of one source's table; PostgreSQL ends at 1,600 columns, and a row has to fit into one page."""
 
 
+CHUNKS: Final = "_timescaledb_internal"
+"""Where TimescaleDB keeps the chunks of all hypertables."""
+
+DUMPED: Final = (SCHEMA, "public", CHUNKS)
+"""The schemas that a dump of a series database holds: tables, views, and chunks as the plain tables that they are."""
+
 CHUNK: Final = "90 days"
 """What one chunk of a hypertable covers: a row a second of six channels is 0.8 GB, one in ten seconds a tenth. A year
 has four, a lost clock adds one, and the whole range of times that are taken has no more than 1,200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a tenant's values are kept: tables, those of them in chunks, all chunks, and TimescaleDB's version there."""
+
+    tables: int
+    chunked: int
+    chunks: int
+    version: str | None
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        if not self.chunked:
+            return f"PostgreSQL, {self.tables} tables"
+        plain = f", {self.tables - self.chunked} of them plain" if self.tables > self.chunked else ""
+        return f"TimescaleDB {self.version}, {self.tables} tables{plain}, {self.chunks} chunks"
 
 
 @dataclass(frozen=True, slots=True)

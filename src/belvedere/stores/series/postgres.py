@@ -18,12 +18,14 @@ from psycopg.types.json import Jsonb
 from belvedere.kernel.failpoints import failpoint
 from belvedere.stores.series.model import (
     CHUNK,
+    CHUNKS,
     ENERGY,
     GAP,
     MOST_COLUMNS,
     SCHEMA,
     Campaign,
     Channel,
+    Form,
     Series,
     Source,
 )
@@ -155,11 +157,15 @@ def add_source(
     connection.execute(
         sql.SQL("CREATE TABLE {} (time timestamptz PRIMARY KEY, step real, gap bigint)").format(_table(made)))
     if timescaled and timescale.installed(connection)[1]:
-        connection.execute(
-            "SELECT public.create_hypertable(%s::regclass, 'time', chunk_time_interval => %s::interval, "
-            "create_default_indexes => false)", [f"{SCHEMA}.{made.table}", CHUNK])
+        _in_chunks(connection, f"{SCHEMA}.{made.table}")
     failpoint("stores.series.source-made")
     return made
+
+
+def _in_chunks(connection: Connection, table: str) -> None:
+    connection.execute(
+        "SELECT public.create_hypertable(%s::regclass, 'time', chunk_time_interval => %s::interval, "
+        "create_default_indexes => false)", [table, CHUNK])
 
 
 def add_channels(connection: Connection, source: Source, series: Sequence[Series]) -> list[Channel]:
@@ -307,6 +313,54 @@ def sizes(server: Connection, names: list[str]) -> dict[str, int]:
     found = server.execute(
         "SELECT datname, pg_database_size(oid) AS bytes FROM pg_database WHERE datname = ANY(%s)", [names]).fetchall()
     return {row["datname"]: row["bytes"] for row in found}
+
+
+def form(connection: Connection) -> Form:
+    """Tell how values are kept here."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('belvedere') AND relkind = 'r' "
+        "AND relname ~ '^w_[0-9]+$') AS tables, count(DISTINCT i.inhparent) AS chunked, count(i.inhrelid) AS chunks "
+        "FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent AND p.relnamespace = to_regnamespace('belvedere')"
+    ).fetchone()
+    assert row is not None  # noqa: S101  (an aggregate has one row)
+    return Form(**row, version=timescale.installed(connection)[0])
+
+
+def make_room(connection: Connection) -> None:
+    """Make the schemas of a dump: `pg_restore --schema` does not, and the database may not have TimescaleDB."""
+    for name in (SCHEMA, CHUNKS):
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)))
+
+
+def gather(connection: Connection, *, timescaled: bool) -> None:
+    """Put rows of chunks, which a dump brings as plain tables, into their own; in chunks again where that is wanted.
+
+    A dump of hypertables can be read back only by a superuser into the very same version; one without the extension
+    everywhere.
+    """
+    found = connection.execute(
+        "SELECT i.inhrelid::regclass::text AS part, i.inhparent::regclass::text AS whole, (SELECT string_agg("
+        "quote_ident(attname), ', ') FROM pg_attribute WHERE attrelid = i.inhparent AND attnum > 0 "
+        "AND NOT attisdropped) AS columns FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent "
+        "AND p.relnamespace = 'belvedere'::regnamespace JOIN pg_class c ON c.oid = i.inhrelid "
+        "AND c.relnamespace = %s::regnamespace ORDER BY i.inhrelid", [CHUNKS]).fetchall()
+    parts = []
+    for row in found:
+        part = sql.SQL(row["part"])
+        connection.execute(sql.SQL("ALTER TABLE {} NO INHERIT {}").format(part, sql.SQL(row["whole"])))
+        # Out of the way of chunks that are made now: these are numbered from 1 again.
+        connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA belvedere").format(part))
+        parts.append((sql.SQL(row["part"].replace(CHUNKS, SCHEMA, 1)), row["whole"], sql.SQL(row["columns"])))
+    has, closed = timescale.installed(connection)
+    for whole in dict.fromkeys(whole for _, whole, _ in parts):
+        if timescaled and closed:
+            _in_chunks(connection, whole)
+    for part, whole, columns in parts:
+        connection.execute(
+            sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2}").format(sql.SQL(whole), columns, part))
+        connection.execute(sql.SQL("DROP TABLE {}").format(part))
+    if has is None:
+        connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(CHUNKS)))
 
 
 def drop_all(connection: Connection) -> None:

@@ -5,13 +5,15 @@ database is made by the first `prepare`, by the same plan that makes a tenant's 
 campaigns become dashboards is the watcher's doing: it sees the views come and change.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import psycopg
 
+from belvedere.kernel.actor import Actor
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Conflict, Later, NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
@@ -20,7 +22,7 @@ from belvedere.stores import store
 from belvedere.stores.model import LoginKind, Server, Store, StoreKind, StoreState, database_name
 from belvedere.stores.points import PointBatch, Written
 from belvedere.stores.series import postgres
-from belvedere.stores.series.model import Campaign, Channel, Series, Source
+from belvedere.stores.series.model import Campaign, Channel, Form, Series, Source
 from belvedere.stores.series.plan import extras, series_of
 from belvedere.stores.service import Stores
 from belvedere.stores.timescale import postgres as timescale
@@ -136,6 +138,31 @@ class SeriesPoints:
         except Later:
             if self._is_there(place):
                 raise
+
+    def form(self, actor: Actor, store_id: UUID) -> Form | None:
+        """Tell how a tenant's values are kept; None where that cannot be seen now."""
+        place = self._stores.get(actor, store_id)
+        if place.kind is not StoreKind.SERIES or place.state is not StoreState.READY:
+            return None
+        try:
+            with self._inside(place) as connection:
+                return postgres.form(connection)
+        except Later:
+            return None
+
+    def fill(self, database: str, read: Callable[[], None]) -> None:
+        """Have a dump read into a database of ours that holds nothing, and what it brought put in its form.
+
+        Raises:
+            Later: the server is away.
+        """
+        with translated(self._stores.server), connect(self._stores.server, database) as connection:
+            postgres.make_room(connection)
+            read()
+            # As long as it takes: there is no other session here.
+            connection.execute("SET statement_timeout = 0")
+            with connection.transaction():
+                postgres.gather(connection, timescaled=self._timescaled)
 
     # Inside
 

@@ -98,6 +98,8 @@ def close(connection: psycopg.Connection[Any], role: str) -> None:
         for (schema,) in _all(connection.execute(_SCHEMAS)):
             connection.execute(sql.SQL("REVOKE ALL ON SCHEMA {} FROM PUBLIC").format(sql.Identifier(schema)))
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), who))
+        # Dumps are read back there; the extension makes its chunks without this right.
+        connection.execute(sql.SQL("GRANT CREATE ON SCHEMA _timescaledb_internal TO {}").format(who))
 
 
 def stop_workers(connection: psycopg.Connection[Any]) -> None:
