@@ -48,6 +48,7 @@ from belvedere.intake.service import Intake
 from belvedere.intake.sftp.service import SftpUsers
 from belvedere.intake.sftp.sessions import SftpSessions
 from belvedere.intake.sftpgo import jobs as sftpgo_jobs
+from belvedere.intake.sftpgo.adoption import SftpGoAdoption
 from belvedere.intake.sftpgo.service import SftpGoUsers
 from belvedere.intake.sftpgo.wire import users_of as sftpgo_of
 from belvedere.intake.uploads.service import Uploads
@@ -154,6 +155,11 @@ class Services:
             parts=Parts(self.intake.root), most_bytes=settings.http_upload_bytes,
             chunk_bytes=min(CHUNK_BYTES, settings.max_body_bytes),
         )
+
+    @property
+    def sftpgo_adoption(self) -> SftpGoAdoption:
+        """Users that an SFTPGo had first."""
+        return SftpGoAdoption(history=self.history, users=self.sftp, kept=self.sftpgo)
 
     @property
     def sftp_sessions(self) -> SftpSessions:

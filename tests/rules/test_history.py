@@ -536,6 +536,7 @@ def test_every_command_that_changes_something_writes_two_records(
         "hook secret": ["--reason", "the rules ask"],
         "hook install": [str(tmp_path / "on-upload.sh")],
         "sftp apply": [],
+        "sftp adopt": [],
     }
     changing = [leaf for leaf in leaves() if leaf not in LOOKS and not _READS.match(leaf)]
     assert set(changing) - set(commands) == set(), "say how to run it, or name it among those that only look"

@@ -5,20 +5,21 @@ What is not here: the rules (`intake/sftp/`).
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from belvedere.cli import output
 from belvedere.cli.installation import sftp as serve
 from belvedere.cli.local import actor, services
-from belvedere.cli.sftpgo import apply, plan
+from belvedere.cli.sftpgo import adopt, apply, plan
 from belvedere.cli.tenant import serial_of
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import Secret
 
 if TYPE_CHECKING:
     from belvedere.intake.sftp.model import Made, Session, User
+    from belvedere.kernel.settings import Settings
 
 _PERMISSIONS = ("read", "upload", "create", "rename", "delete")
 _MAY = click.option(
@@ -38,6 +39,7 @@ def sftp(context: click.Context) -> None:
 sftp.add_command(serve, "run")
 sftp.add_command(plan)
 sftp.add_command(apply)
+sftp.add_command(adopt)
 
 
 @sftp.group()
@@ -68,7 +70,9 @@ def add(
             actor(), serial_of(built, tenant), name=name, password=given, key=text, folder=folder,
             permissions=permissions or _PERMISSIONS, quota_bytes=size(quota), quota_files=files,
         )
-    _say_made(made, f"{made.user.name} can send files now.")
+        settings = built.settings
+    secret = str(key.with_suffix("")) if key and key.suffix == ".pub" else ""
+    _say_made(made, f"{made.user.name} can send files now.", _server(settings, made.user.name, secret))
 
 
 @user.command("list", epilog="Example: belvedere sftp user list acme")
@@ -265,11 +269,47 @@ def _say(found: "User", text: str) -> None:
     output.show(view_user(found), text)
 
 
-def _say_made(made: "Made", text: str) -> None:
+def _say_made(made: "Made", text: str, server: dict[str, Any] | None = None) -> None:
+    """Print a user with the password that is shown once, and where to go with it."""
+    import msgspec
+
     from belvedere.api.sftp import view_made
 
-    password = made.password.reveal() if made.password else ""
-    output.show(view_made(made), f"{text}\nThe password, shown this once: {password}" if password else text)
+    lines = [text]
+    if made.password:
+        lines.append(f"The password, shown this once: {made.password.reveal()}")
+    if server is not None:
+        lines += _directions(server)
+    shown = msgspec.to_builtins(view_made(made)) | ({"server": server} if server is not None else {})
+    output.show(shown, "\n".join(lines))
+
+
+def _server(settings: "Settings", user: str, key: str) -> dict[str, Any] | None:
+    """Return where a sender goes, and by which keys the server is known; None where no server runs here."""
+    from belvedere.intake.sftp import hostkeys
+    from belvedere.intake.sftp.where import where
+
+    if not settings.sftp and not settings.sftp_address:
+        return None
+    there = where(settings)
+    return {
+        "host": there.host, "port": there.port, "command": there.command(user, key),
+        "listens_on": settings.sftp_host if settings.sftp else None,
+        "host_keys": [{"kind": one.split()[0], "fingerprint": hostkeys.fingerprint(one)}
+                      for one in hostkeys.public(settings.home_path)],
+    }
+
+
+def _directions(server: dict[str, Any]) -> list[str]:
+    lines = ["", f"  {server['command']}", ""]
+    if server["host_keys"]:
+        lines.append("Compare the server's key at the first time:")
+        lines += [f"  {one['fingerprint']} ({one['kind']})" for one in server["host_keys"]]
+    else:
+        lines.append("The server makes its keys when it starts first; then compare: belvedere sftp host-key show")
+    if server["listens_on"] in {"127.0.0.1", "::1", "localhost"}:
+        lines.append(f"It listens on {server['listens_on']} alone; BELVEDERE_SFTP_HOST=0.0.0.0 lets other machines in.")
+    return lines
 
 
 def _state(one: "User") -> str:

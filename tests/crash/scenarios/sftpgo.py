@@ -1,4 +1,4 @@
-"""SFTPGo: two users made there, one removed; events told by HTTP and by a command while nobody listened."""
+"""SFTPGo: two users made there, one taken over; events told by HTTP and by a command while nobody listened."""
 
 from contextlib import suppress
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from belvedere.intake.hooks import spool
 from belvedere.intake.hooks.event import of_json
 from belvedere.intake.hooks.service import Heard
+from belvedere.intake.sftpgo.adoption import SftpGoAdoption
 from belvedere.intake.sftpgo.api import SftpGo
 from belvedere.intake.sftpgo.service import SftpGoUsers
 from belvedere.intake.sftpgo.testing import TwinSftpGo
@@ -15,7 +16,7 @@ from belvedere.kernel.secret import Secret
 
 COVERS = (
     "intake.hook.before-keep", "intake.hook.kept", "intake.spool.taken", "intake.sftpgo.before-step",
-    "intake.sftpgo.taken",
+    "intake.sftpgo.taken", "intake.sftpgo.adopted",
 )
 
 
@@ -32,6 +33,10 @@ def act(world: Any) -> None:
         database=services.database, history=services.history, queue=services.queue, users=services.sftp, root="/srv",
         server=SftpGo("http://sftpgo.test", "admin", Secret("admin"), transport=TwinSftpGo(world.home / "twin.json")),
     )
+    world.once("by-hand", lambda: users.reached().make({
+        "username": "by-hand", "status": 1, "home_dir": "/srv/acme", "permissions": {"/": ["*"]}, "password": "theirs",
+    }))  # fmt: skip
+    SftpGoAdoption(history=services.history, users=services.sftp, kept=users).take(SYSTEM)
     users.provision("")
     root = services.settings.path(services.settings.data_root)
     body = (
@@ -56,7 +61,10 @@ def check(world: Any) -> None:
     services = world.services
     twin = TwinSftpGo(world.home / "twin.json")
     wanted = {one.user.name for one in services.sftp.everybody()}
-    assert set(twin.users) == wanted >= {"acme-night", "acme-day"}
+    assert set(twin.users) == wanted >= {"acme-night", "acme-day", "by-hand"}
+    kept = twin.users["by-hand"]
+    assert (kept["permissions"], kept["has_password"]) == ({"/": ["*"]}, True)
+    assert kept["additional_info"].startswith("belvedere {")
     with services.database.transaction() as connection:
         noted = connection.execute("SELECT path, what FROM intake_event WHERE via IN ('sftpgo', 'command')").fetchall()
     assert sorted((row["path"], row["what"]) for row in noted) == [("c/a.tsv", "closed"), ("d", "made")]

@@ -94,6 +94,19 @@ class Change:
     quota_files: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A user as an SFTPGo had it first, in our words."""
+
+    name: str
+    folder: str
+    permissions: tuple[Permission, ...]
+    keys: tuple[Key, ...]
+    quota_bytes: int
+    quota_files: int
+    enabled: bool
+
+
 class State(StrEnum):
     """How a session is: `lost` is one whose server died, `idle` one that was ended because nothing came."""
 

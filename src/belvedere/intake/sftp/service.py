@@ -12,15 +12,16 @@ from belvedere.identity.members.rules import manages
 from belvedere.identity.passwords import Passwords, acceptable, generated
 from belvedere.intake.sftp import rules, store
 from belvedere.intake.sftp.keys import parse
-from belvedere.intake.sftp.model import ALL, CHANGED, Change, Key, Known, Made, User
+from belvedere.intake.sftp.model import ALL, CHANGED, Adopted, Change, Key, Known, Made, User
 from belvedere.jobs.model import Queue
-from belvedere.kernel.actor import Actor, Role
+from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Connection, Database, signal
 from belvedere.kernel.errors import Conflict, NotFound, Rejected
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.ids import new_id
 from belvedere.kernel.secret import Secret
+from belvedere.tenants.model import Tenant
 from belvedere.tenants.names import name_key
 from belvedere.tenants.service import Tenants
 
@@ -113,10 +114,47 @@ class SftpUsers:
             }
             self._must_be_free(serial, chosen)
             with self._database.for_actor(actor) as connection:
-                made = self._insert(connection, actor, serial, values, parsed)
+                made = self._insert(connection, actor, serial, values, (parsed,) if parsed else ())
                 failpoint("intake.sftp-user.before-commit")
             ending.note(id=made.id, name=made.name, keys=[one.fingerprint for one in made.keys])
         return Made(made, given if password is None else None)
+
+    def adopt(self, actor: Actor, serial: int, taken: Adopted) -> User:
+        """Keep a user that an SFTPGo had first, as it is there; the password stays there.
+
+        Raises:
+            Forbidden: as for `add`.
+            Rejected: its name, folder or permissions cannot be kept here.
+            Conflict: the name is taken.
+        """
+        with self._history.action(actor, "sftp-user.adopt", taken.name, tenant=serial, folder=taken.folder) as ending:
+            manages(actor, serial)
+            tenant, now = self._tenants.get(actor, serial), self._now()
+            chosen = rules.user_name(actor, tenant.name, taken.name)
+            values: dict[str, object] = {
+                "id": new_id(), "tenant": serial, "name": chosen, "name_key": name_key(chosen), "password_hash": None,
+                "folder": rules.folder(taken.folder), "permissions": [str(one) for one in taken.permissions],
+                "source": "sftpgo", "quota_bytes": rules.quota(taken.quota_bytes, "quota_bytes"),
+                "quota_files": rules.quota(taken.quota_files, "quota_files"), "now": now, "by": actor.name,
+            }
+            if (chosen, values["folder"]) != (taken.name, taken.folder):
+                message = "Its name or its home is written in a way that is not kept here."
+                raise Rejected(message, code="sftpgo-refused")
+            self._must_be_free(serial, chosen)
+            with self._database.for_actor(actor) as connection:
+                made = self._insert(connection, actor, serial, values, taken.keys)
+                if not taken.enabled:
+                    store.set_disabled(connection, made.id, now, now)
+            ending.note(id=made.id, keys=[one.fingerprint for one in taken.keys])
+        return made
+
+    def tenant_named(self, name: str) -> Tenant | None:
+        """Return the tenant of exactly this name, for another room's plan; no door calls this."""
+        try:
+            found = self._tenants.get(SYSTEM, name)
+        except NotFound:
+            return None
+        return found if found.name == name else None
 
     def change(self, actor: Actor, serial: int, key: str, wanted: Change) -> User:
         """Change home, permissions or quotas, from the next sign-in on.
@@ -247,7 +285,7 @@ class SftpUsers:
                 raise _taken(name)
 
     def _insert(
-        self, connection: Connection, actor: Actor, serial: int, values: dict[str, object], key: Key | None
+        self, connection: Connection, actor: Actor, serial: int, values: dict[str, object], keys: Sequence[Key]
     ) -> User:
         if len(store.users(connection, serial)) >= MOST_USERS:
             message = f"A tenant has at most {MOST_USERS} SFTP users."
@@ -255,7 +293,7 @@ class SftpUsers:
         if not store.add_user(connection, values):
             raise _taken(str(values["name"]))
         user = _known(connection, serial, str(values["id"]))
-        if key is not None:
+        for key in keys:
             self._insert_key(connection, actor, user, key)
         return self._changed(connection, user)
 

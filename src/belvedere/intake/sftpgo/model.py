@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
+from belvedere.intake.sftp.model import Permission
 from belvedere.kernel.plan import Change, Step
 from belvedere.kernel.secret import Secret
 
@@ -31,7 +33,8 @@ class Mark:
 class Wanted:
     """A user as it should be. `password` is what is kept of it, as SFTPGo reads it too; None lets only keys in.
 
-    A user that an SFTPGo had first keeps the password that it has there (`theirs`) until one is made here.
+    A user that was taken over (`adopted`) stays as the SFTPGo has it where that means the same as what is wanted, and
+    keeps the password that it has there (`theirs`) until one is made here.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Wanted:
     keys: tuple[str, ...] = ()
     password: Secret | None = None
     theirs: bool = False
+    adopted: bool = False
     quota_bytes: int = 0
     quota_files: int = 0
     enabled: bool = True
@@ -75,6 +79,39 @@ class Deed:
 
 
 SftpGoStep = Step[Deed]
+
+
+class Outcome(StrEnum):
+    """What becomes of a user that an SFTPGo had first: taken over, finished what was cut off, or nothing."""
+
+    ADOPT = "adopt"
+    FINISH = "finish"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user with a home in a tenant's folder that is not kept by Belvedere.
+
+    `folder` is its home below the tenant's folder, `permissions` what it may do in our words; `tenant` is 0 and `why`
+    says what stands in the way where it is refused.
+    """
+
+    outcome: Outcome
+    name: str
+    tenant_name: str
+    home: str
+    tenant: int = 0
+    folder: str = ""
+    permissions: tuple[Permission, ...] = ()
+    keys: tuple[str, ...] = ()
+    has_password: bool = False
+    quota_bytes: int = 0
+    quota_files: int = 0
+    enabled: bool = True
+    why: str = ""
+    hint: str = ""
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

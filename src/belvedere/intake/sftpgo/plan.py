@@ -6,7 +6,7 @@ Users without our mark are never touched, also where their name is wanted: that 
 from collections.abc import Iterable, Mapping
 
 from belvedere.intake.sftpgo.model import Deed, Seen, SftpGoStep, Wanted
-from belvedere.intake.sftpgo.shape import digest_of
+from belvedere.intake.sftpgo.shape import digest_of, same_home, same_permissions
 from belvedere.kernel.plan import Change, Plan, Sign, Step
 
 SUBJECT = "SFTPGo"
@@ -52,11 +52,15 @@ def is_ours(seen: Seen, installation: str) -> bool:
 
 def differences(wanted: Wanted, seen: Seen) -> tuple[Change, ...]:
     """Return the fields in which a user of ours is not as it should be; no value of a password is in it."""
-    mark = seen.mark
+    mark, home = seen.mark, wanted.home
+    granted: Mapping[str, tuple[str, ...]] = {"/": wanted.permissions}
+    if wanted.adopted:  # It stays as it was, where that means the same.
+        granted = seen.permissions if same_permissions(wanted, seen) else granted
+        home = seen.home if same_home(wanted, seen) else home
     pairs = [
         ("state", _word(seen.enabled), _word(wanted.enabled)),
-        ("home", seen.home if seen.local else f"{seen.home} (not a local folder)", wanted.home),
-        ("permissions", _granted(seen.permissions), _granted({"/": wanted.permissions})),
+        ("home", seen.home if seen.local else f"{seen.home} (not a local folder)", home),
+        ("permissions", _granted(seen.permissions), _granted(granted)),
         ("keys", _keys(seen.keys), _keys(wanted.keys)),
         ("quota, bytes", str(seen.quota_bytes), str(wanted.quota_bytes)),
         ("quota, files", str(seen.quota_files), str(wanted.quota_files)),

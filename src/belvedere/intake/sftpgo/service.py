@@ -51,7 +51,7 @@ class SftpGoUsers:
         self._queue = queue
         self._users = users
         self._server = server
-        self._root = root
+        self.root = root
         self._now = now
 
     @property
@@ -73,7 +73,7 @@ class SftpGoUsers:
             Stuck: it does not let us.
         """
         actor.must(Role.VIEWER, serial)
-        return self._plan(self._reached(), serial)
+        return self._plan(self.reached(), serial)
 
     def apply(self, actor: Actor, serial: int | None = None) -> Plan[Deed]:
         """Make SFTPGo's users as ours are, and return what was done. Again does nothing.
@@ -97,7 +97,7 @@ class SftpGoUsers:
         """
         actor.must(Role.OPERATOR)
         with self._history.action(actor, "sftpgo.apply", "SFTPGo"):
-            self._reached()
+            self.reached()
             with self._database.transaction() as connection:
                 self._queue.enqueue(connection, JOB, "")
 
@@ -119,7 +119,7 @@ class SftpGoUsers:
             return store.differences(connection, settled=settled, limit=limit)
 
     def _apply(self, actor: Actor, serial: int | None) -> Plan[Deed]:
-        server = self._reached()
+        server = self.reached()
         try:
             found = self._plan(server, serial)
             self._note(found, serial)
@@ -138,7 +138,12 @@ class SftpGoUsers:
             self._ended(None)
         return found
 
-    def _reached(self) -> SftpGo:
+    def reached(self) -> SftpGo:
+        """Return the SFTPGo.
+
+        Raises:
+            Rejected: none is set.
+        """
         if self._server is None:
             message = "No SFTPGo is set."
             hint = "set BELVEDERE_SFTPGO_URL, BELVEDERE_SFTPGO_USER and BELVEDERE_SFTPGO_PASSWORD"
@@ -146,10 +151,11 @@ class SftpGoUsers:
         return self._server
 
     def _plan(self, server: SftpGo, serial: int | None) -> Plan[Deed]:
-        wanted = [wanted_of(one, self._root) for one in self._users.everybody()]
-        return plan(wanted, server.users(), self._installation(), tenant=serial)
+        wanted = [wanted_of(one, self.root) for one in self._users.everybody()]
+        return plan(wanted, server.users(), self.installation(), tenant=serial)
 
-    def _installation(self) -> str:
+    def installation(self) -> str:
+        """Return our number, which stands in every mark."""
         with self._database.transaction() as connection:
             return store.installation(connection)
 
@@ -159,7 +165,7 @@ class SftpGoUsers:
         said = {change.field: f"{change.old} -> {change.new}" for change in step.changes}
         with self._history.action(actor, _VERBS[step.sign], deed.name, tenant=deed.tenant or None, changes=said):
             failpoint("intake.sftpgo.before-step")
-            installation = self._installation()
+            installation = self.installation()
             seen = server.user(deed.name)
             if seen is not None and not is_ours(seen, installation):
                 message = f"SFTPGo's user {deed.name} is not ours any more."
