@@ -22,7 +22,8 @@ _SNAP_STUB_BYTES: Final = 20_000
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; a check that fails says so and stops no other."""
     answers = _asked(settings)
-    checks = (_python, _names, _home, _disk, _server, _isolation, _measured, _files, _browser, _port, _doors)
+    checks = (
+        _python, _names, _home, _disk, _server, _isolation, _measured, _timescale, _files, _browser, _port, _doors)
     return [*(finding for check in checks for finding in check(settings)), *answers()]
 
 
@@ -128,6 +129,20 @@ def _measured(settings: Settings) -> Iterator[Finding]:
     for name in missing:
         yield Finding("measured values", "needs you", f"the database {name} is gone",
                       "restore it from a backup; provisioning makes an empty one")
+
+
+def _timescale(settings: Settings) -> Iterator[Finding]:
+    """Say what TimescaleDB on the tenants' server is used for; nothing where there is none."""
+    from belvedere.kernel.control import control_url
+    from belvedere.stores.timescale.service import look
+    from belvedere.stores.wire import server_of
+
+    try:
+        there = look(server_of(settings, control_url(settings)), settings.series_timescale)
+    except BelvedereError:
+        return
+    if there is not None:
+        yield Finding("timescaledb", there.state, there.found, there.hint)
 
 
 def _files(settings: Settings) -> Iterator[Finding]:

@@ -52,6 +52,7 @@ def store(slug: str, kind: str) -> Response:
     return page(
         "tenant_store.html", tenant, store=found, relations=services.stores.relations(actor, found.id), dashboards=on,
         connection=services.stores.connection_info(actor, found.id) if found.state == "ready" else None,
+        form=services.series.form(actor, found.id),
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from belvedere.stores.model import StoreKind
 from belvedere.stores.series.model import DUMPED, Form
 from belvedere.stores.series.service import SeriesPoints
 from belvedere.stores.timescale import postgres as timescale
-from belvedere.stores.timescale.plan import Offer, refusal
+from belvedere.stores.timescale.plan import Offer, refusal, standing
 from belvedere.stores.watch import ServerWatch
 from hostile import NAMES_OTHERS, REACHES_FURTHER
 
@@ -64,6 +64,36 @@ def test_when_tables_stay_plain(offer: Offer, wanted: str, word: str) -> None:
     said = refusal(offer, wanted)
     assert word in said
     assert bool(said) is bool(word)
+
+
+@pytest.mark.parametrize(("offer", "prepared", "wanted", "state", "word"), [
+    (Offer("2.29.2", preloaded=True), "2.29.2", "auto", "ready", "chunks"),
+    (Offer("2.29.2", preloaded=True), "2.28.3", "auto", "partial", "2.28.3 was prepared"),
+    (Offer("2.29.2", preloaded=True), None, "auto", "partial", "not prepared"),
+    (Offer("2.29.2", preloaded=True), "2.29.2", "off", "ready", "switched off"),
+    (Offer("2.29.2", preloaded=False), None, "auto", "ready", "plain"),
+    (Offer("2.29.2", preloaded=False), "2.29.2", "auto", "needs you", "no longer loads"),
+    (Offer(None, preloaded=False), "2.29.2", "off", "needs you", "no longer loads"),
+])
+def test_what_doctor_says(offer: Offer, prepared: str | None, wanted: str, state: str, word: str) -> None:
+    said = standing(offer, prepared, wanted)
+    assert said is not None
+    assert said.state == state
+    assert word in said.found
+
+
+def test_of_a_server_that_never_had_it_doctor_says_nothing() -> None:
+    assert standing(Offer(None, preloaded=False), None, "auto") is None
+
+
+@pytest.mark.parametrize("form", [
+    (Form(2, 0, 0, None), "PostgreSQL, 2 tables"),
+    (Form(2, 0, 0, "2.29.2"), "PostgreSQL, 2 tables"),
+    (Form(2, 2, 3, "2.29.2"), "TimescaleDB 2.29.2, 2 tables, 3 chunks"),
+    (Form(3, 2, 3, "2.29.2"), "TimescaleDB 2.29.2, 3 tables, 1 of them plain, 3 chunks"),
+])
+def test_how_a_form_is_said(form: tuple[Form, str]) -> None:
+    assert form[0].text == form[1]
 
 
 @pytest.mark.parametrize("strict_cluster", ["installed"], indirect=True)

@@ -20,6 +20,9 @@ VERSION: Final = "2"
 
 MARK: Final = "belvedere template "
 
+_WITH: Final = " timescaledb "
+"""Between the two versions in the comment of the template that has TimescaleDB."""
+
 SUPERUSER_PARAMETERS: Final = ("temp_file_limit", "log_min_messages")
 """Settings of a role that only a superuser may give, unless this right was passed on (PostgreSQL 15 and newer)."""
 
@@ -119,6 +122,12 @@ def template_name(provisioning_role: str, *, series: bool = False) -> str:
     return f"{provisioning_role[:47]}_template_series" if series else f"{provisioning_role}_template"[:63]
 
 
+def prepared_timescale(connection: psycopg.Connection[Any], provisioning_role: str) -> str | None:
+    """Return the version of TimescaleDB that the template of measured values was made with, or None without one."""
+    said = _template_version(connection, template_name(provisioning_role, series=True)) or ""
+    return said.partition(_WITH)[2] or None
+
+
 def lock_down(connection: psycopg.Connection[Any]) -> None:
     """Close the database that this superuser's connection is in."""
     with connection.transaction():
@@ -165,7 +174,7 @@ def _prepare_timescale(connection: psycopg.Connection[Any], role: str, wanted: s
     if timescale_plan.refusal(offer, wanted):
         return []
     done = []
-    name, version = template_name(role, series=True), f"{VERSION} timescaledb {offer.version}"
+    name, version = template_name(role, series=True), f"{VERSION}{_WITH}{offer.version}"
     if _template_version(connection, name) != version:
         _make_template(connection, name, role, version, timescaled=True)
         done.append(f"Made the closed template database {name} with TimescaleDB {offer.version}.")

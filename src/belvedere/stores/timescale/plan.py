@@ -31,6 +31,31 @@ def refusal(offer: Offer, wanted: str) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a server's TimescaleDB is to measured values. `state` is ready, partial or needs you, as doctor says it."""
+
+    state: str
+    found: str
+    hint: str = ""
+
+
+def standing(offer: Offer, prepared: str | None, wanted: str) -> Standing | None:
+    """Compare what a server has with the version that init prepared; None where it has never been there."""
+    if offer.version is None and prepared is None:
+        return None
+    if prepared is not None and not offer.preloaded:
+        found = f"{prepared} was prepared and the server no longer loads it: nothing is written to tables in chunks"
+        return Standing("needs you", found, "put timescaledb into shared_preload_libraries and restart the server")
+    why = refusal(offer, wanted)
+    if why:
+        return Standing("ready", f"not used: {why}; new tables of measured values are plain")
+    if prepared != offer.version:
+        found = f"{offer.version} is loaded and {f'{prepared} was' if prepared else 'not'} prepared"
+        return Standing("partial", found, "belvedere init-db with a superuser's URL")
+    return Standing("ready", f"{offer.version}; new databases of measured values keep chunks of time")
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     """Read `2.28.3` and `2.30.0-dev`; what is no version is older than every one."""
     parts = version.split("-", 1)[0].split(".")
