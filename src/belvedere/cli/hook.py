@@ -26,15 +26,22 @@ def show() -> None:
     http = {"common.actions.hook": address, "common.post_disconnect_hook": address, "header": HEADER,
             "its value": "belvedere hook secret --reason ..."}  # fmt: skip
     actions = ["upload", "mkdir", "rename", "delete", "rmdir", "copy"]
+    environment = {
+        "SFTPGO_COMMON__ACTIONS__EXECUTE_ON": ",".join(actions), "SFTPGO_COMMON__ACTIONS__HOOK": address,
+        "SFTPGO_COMMON__POST_DISCONNECT_HOOK": address, "SFTPGO_HTTP__HEADERS__0__KEY": HEADER,
+        "SFTPGO_HTTP__HEADERS__0__VALUE": "<what belvedere hook secret prints>",
+        # Without it SFTPGo sends the secret to every address that it calls.
+        "SFTPGO_HTTP__HEADERS__0__URL": address,
+    }
 
     def print_them() -> None:
-        output.facts({"execute_on": " ".join(actions)})
-        click.echo("\nby HTTP")
-        output.facts(http)
+        click.echo("by HTTP, in SFTPGo's environment; the value: belvedere hook secret --reason ...")
+        for name, value in environment.items():
+            click.echo(f"  {name}={value}")
         click.echo("\nby a command")
-        output.facts(command)
+        output.facts({"execute_on": ",".join(actions), **command})
 
-    output.show({"execute_on": actions, "http": http, "command": command}, print_them)
+    output.show({"execute_on": actions, "http": http, "environment": environment, "command": command}, print_them)
 
 
 @hook.command(epilog="Example: belvedere hook secret --reason 'set up SFTPGo'")

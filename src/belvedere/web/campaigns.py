@@ -9,6 +9,7 @@ from werkzeug.datastructures import FileStorage
 
 from belvedere.dashboards.model import Dashboard
 from belvedere.intake.model import Campaign, CampaignState, UploadState
+from belvedere.intake.sftp.where import where
 from belvedere.intake.uploads.measured import days_of
 from belvedere.kernel.actor import Role
 from belvedere.kernel.errors import NotFound, Rejected
@@ -56,9 +57,8 @@ def sftp_login(tenant: Tenant) -> str:
     users = [one for one in services.sftp.list(context.actor(), tenant.serial) if one.disabled_at is None]
     if not users:
         return ""
-    address = services.settings.sftp_address or request.host.rpartition(":")[0] or request.host
-    host, _, port = address.rpartition(":") if address.rpartition(":")[2].isdigit() else (address, "", "")
-    return f"sftp -P {port or services.settings.sftp_port} {users[0].name}@{host}"
+    host = request.host.rpartition(":")[0] or request.host
+    return where(services.settings, host).command(users[0].name)
 
 
 def _dashboards(tenant: Tenant) -> Sequence[Dashboard]:

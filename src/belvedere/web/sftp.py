@@ -13,6 +13,7 @@ from belvedere.intake.sftp import hostkeys
 from belvedere.intake.sftp.model import ALL, User
 from belvedere.intake.sftp.rules import size
 from belvedere.intake.sftp.service import SftpUsers
+from belvedere.intake.sftp.where import where
 from belvedere.kernel.actor import Actor, Role
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import Secret
@@ -139,10 +140,8 @@ def _page(tenant: Tenant, error: Rejected | None = None, *, made: tuple[str, Sec
 
 def _address() -> tuple[str, int]:
     """Return where senders find the server: as set, else on the host of this page."""
-    settings = context.services().settings
-    given = settings.sftp_address or request.host.rpartition(":")[0] or request.host
-    host, _, port = given.rpartition(":")
-    return (host, int(port)) if host and port.isdigit() else (given, settings.sftp_port)
+    there = where(context.services().settings, request.host.rpartition(":")[0] or request.host)
+    return there.host, there.port
 
 
 def _deed(slug: str, deed: Callable[[SftpUsers, Actor, int], User], said: str) -> Response:
