@@ -29,6 +29,8 @@ def document_of(reading: Reading, *, source: str, uid: str) -> Document:
     return {
         **made, "uid": uid, "title": TITLE, "tags": [TAG, "uploads"], "refresh": "5m",
         "description": "What came of the files of all tenants.",
+        # Each file is a series of its own: a week of nights takes InfluxDB some time.
+        "time": {"from": "now-24h", "to": "now"},
         "panels": [one if one["type"] == "row" else _panel(next(drawn), one, named, reading) for one in made["panels"]],
         "templating": {"list": [_variable(named, reading)]},
     }
@@ -71,6 +73,9 @@ def _config(panel: Panel, query: Query, config: Document, reading: Reading) -> D
         if one.of == "ended":
             shown = [{"id": "unit", "value": "dateTimeAsIso"}]
             overrides.append({"matcher": {"id": "byName", "options": one.label}, "properties": shown})
+        if one.where:
+            none = [{"id": "noValue", "value": "0"}]
+            overrides.append({"matcher": {"id": "byName", "options": one.label}, "properties": none})
     return {**config, "defaults": defaults, "overrides": overrides}
 
 

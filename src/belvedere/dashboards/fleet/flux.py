@@ -63,9 +63,10 @@ def _grouped(columns: Sequence[str]) -> str:
 def _figure(query: Query, measure: Measure, bucket: str, by: Sequence[str]) -> str:
     """Write one figure of all files, or of each tag's, as a number with a point."""
     if measure.of == "ended":
+        # InfluxDB itself finds the last of all series of a group by time.
         return f"""{_asked(query, bucket)}{_grouped(by)}
-  |> map(fn: (r) => ({{r with _value: float(v: int(v: r._time)) / 1000000.0}}))
-  |> max()"""
+  |> last()
+  |> map(fn: (r) => ({{r with _value: float(v: int(v: r._time)) / 1000000.0}}))"""
     if measure.function == "distinct":
         return f"{_asked(query, bucket)}{_grouped([TAGS[measure.of or '']])}\n  |> first()\n  |> group()\n  |> count()"
     if measure.where:
@@ -118,7 +119,7 @@ def _figures(query: Query, bucket: str) -> str:
 
 def _rows(query: Query, bucket: str) -> str:
     shown = [
-        f"{_text(heading(role))}: {'r._time' if role == 'time' else _known(TAGS[role])}" for role in query.fields
+        f"{_text(heading(role))}: {'r._time' if role == 'ended' else _known(TAGS[role])}" for role in query.fields
     ]
     return f"""{_asked(query, bucket)}
   |> group()
