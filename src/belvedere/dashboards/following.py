@@ -4,7 +4,8 @@ What is not here: what doors ask (`service.py`), the look at one table (`look.py
 """
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -17,7 +18,7 @@ from belvedere.dashboards.model import DashboardState
 from belvedere.dashboards.patience import Patience
 from belvedere.dashboards.points.forms import KIND, PointForms
 from belvedere.dashboards.templates import publications
-from belvedere.dashboards.turns import worst_last
+from belvedere.dashboards.turns import Turns, worst_last
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor
 from belvedere.kernel.clock import Now, monotonic_s
@@ -102,6 +103,24 @@ class Following:
         self._now = now
         self._points = points
         self._campaigns = campaigns
+        self._turns = Turns()
+
+    @contextmanager
+    def turn(self, facts: StoreFacts, *, again_s: float) -> Iterator[None]:
+        """Be the only one in this process that looks at a store of its tenant.
+
+        Raises:
+            Later: another one is looked at; it wakes this one at its end, and the delay is for its death.
+        """
+        if not self._turns.begin(facts.tenant_id, facts.id):
+            message = "Another database of this tenant is looked at first."
+            raise Later(message, retry_in_s=again_s)
+        try:
+            yield
+        finally:
+            for one in self._turns.end(facts.tenant_id):
+                with self._database.transaction() as connection:
+                    self._queue.enqueue(connection, "dashboards.reconcile", str(one))
 
     def follow(self, facts: StoreFacts, table: str | None = None, *, anew: bool = False) -> None:
         """Look at a store's tables, or at those of one name, and publish what came of it.

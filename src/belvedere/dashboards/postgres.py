@@ -34,6 +34,8 @@ _LIVE: Final = timedelta(days=3)
 _EMPTY: Final = 0.25
 """The most of a range that may be empty at its end for the sake of rows to come."""
 
+_MARGIN: Final = 0.005
+
 _BEGINNING: Final = datetime.min.replace(year=1900, tzinfo=UTC)
 
 
@@ -143,6 +145,8 @@ def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str, bool]
         if name:
             return name, "now", False
     last = until + timedelta(seconds=59)
+    # The first interval of a chart begins before its first value, and must not lie outside.
+    since -= (until - since) * _MARGIN
     return f"{since:%Y-%m-%dT%H:%M}Z", f"{last:%Y-%m-%dT%H:%M}Z", until != row["high"]
 
 

@@ -28,6 +28,8 @@ APART_S: Final = 10.0
 MOST_PATIENCE_S: Final = 60.0
 """While values keep coming, a dashboard is renewed every so often."""
 
+_AGAIN_S: Final = 1.0
+
 
 def pause_s(newest_at: datetime, renewed_at: datetime | None, now: datetime) -> float:
     """Return how long a renewal waits for more values, in seconds: 0 for the first ones after a pause."""
@@ -76,7 +78,10 @@ class Renewing:
             facts = self._stores.get(SYSTEM, shown.store_id)
         except NotFound:
             return
-        with self._history.action(SYSTEM, "dashboard.renew", shown.title, tenant=campaign.tenant_id):
+        with (
+            self._following.turn(facts, again_s=_AGAIN_S),
+            self._history.action(SYSTEM, "dashboard.renew", shown.title, tenant=campaign.tenant_id),
+        ):
             self._following.follow(facts, campaign.table, anew=True)
             failpoint("dashboards.renew.followed")
             with self._database.transaction() as connection:

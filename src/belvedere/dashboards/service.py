@@ -19,12 +19,11 @@ from belvedere.dashboards.points.forms import PointForms
 from belvedere.dashboards.renewing import Renewing
 from belvedere.dashboards.templates import publications
 from belvedere.dashboards.to_view import to_view
-from belvedere.dashboards.turns import Turns
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
 from belvedere.kernel.db import Database, signal
-from belvedere.kernel.errors import Later, NotFound, Stuck
+from belvedere.kernel.errors import NotFound, Stuck
 from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.page import Page
 from belvedere.workspaces.port import Publication
@@ -54,7 +53,6 @@ class Dashboards:
         self._stores = stores
         self._workspaces = workspaces
         self.addresses = Addresses(database=database, portal=base_url, reached=reached)
-        self._turns = Turns()
         self._points = points
         campaigns = campaigns or NoCampaigns()
         self._following = Following(
@@ -214,16 +212,8 @@ class Dashboards:
             facts = self._stores.get(SYSTEM, key)
         except NotFound:
             return
-        if not self._turns.begin(facts.tenant_id, key):
-            # The one that is looked at wakes this one at its end, and the delay is for its death.
-            message = "Another database of this tenant is looked at first."
-            raise Later(message, retry_in_s=AGAIN_S)
-        try:
+        with self._following.turn(facts, again_s=AGAIN_S):
             self._following.follow(facts)
-        finally:
-            for one in self._turns.end(facts.tenant_id):
-                with self._database.transaction() as connection:
-                    self._queue.enqueue(connection, "dashboards.reconcile", str(one))
 
 
 def _uuid(text: UUID | str) -> UUID:

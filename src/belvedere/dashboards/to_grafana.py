@@ -28,6 +28,7 @@ _UNITS: Final = {
     "": "none", "ns": "ns", "W": "watt", "%": "percent", "s": "s", "kB": "kbytes", "V": "volt", "A": "amp",
     "kWh": "kwatth", "Hz": "hertz", "°C": "celsius", "VA": "voltamp", "var": "voltampreact", "duration": "s",
 }
+_UNSEEN: Final = "\u200b"
 _MOMENT: Final = "time:YYYY-MM-DD HH:mm"
 _MOMENT_PX: Final = 150
 _TICKS_APART: Final = 180
@@ -267,8 +268,12 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     if shown:
         yield {"matcher": {"id": "byType", "options": "string"}, "properties": shown}
     if panel.type == "timeseries":
-        # And for each tick of the axis that it leaves out.
-        yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": " "}]}
+        # And for each tick of the axis that it leaves out. A blank it would take for the number 0, and draw that.
+        yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": _UNSEEN}]}
+    if panel.type == "bar" and panel.options.horizontal:
+        # Each bar has its figure: beside it the axis, whose labels Grafana writes over each other, tells nothing.
+        hidden = [{"id": "custom.axisPlacement", "value": "hidden"}]
+        yield {"matcher": {"id": "byType", "options": "number"}, "properties": hidden}
     yield from _moments(model, panel)
     named: list[tuple[str, str, int | None]] = []
     if query.kind == "rows" and panel.unit == "time":
@@ -296,13 +301,10 @@ def _moments(model: Model, panel: Panel) -> Iterator[Document]:
 
 
 def _drawn(model: Model, panel: Panel) -> Document:
-    """Say how lines and bars are drawn, where that is not as usual."""
+    """Say how lines are drawn, where that is not as usual."""
     if panel.type == "timeseries" and model.gap_s:
         # Points are shown where they stand apart; a line over weeks without values would tell of some.
         return {"showPoints": "auto", "pointSize": 5, "spanNulls": False, "insertNulls": model.gap_s * 1000}
-    if panel.type == "bar" and panel.options.horizontal:
-        # Each bar has its figure: beside it the axis, whose labels Grafana writes over each other, tells nothing.
-        return {"axisPlacement": "hidden"}
     return {}
 
 
@@ -315,7 +317,7 @@ def _defaults(model: Model, panel: Panel) -> Document:
         "noValue": "\u2013" if panel.type == "table" else "No rows in this range",
     }
     # Grafana scales watts to kilowatts and back: a number of decimals fits one of them, and beside an axis none.
-    if panel.decimals is not None and not (panel.type == "timeseries" and panel.unit in _SCALED):
+    if panel.decimals is not None and not (panel.type in {"timeseries", "stat"} and panel.unit in _SCALED):
         defaults["decimals"] = panel.decimals
     return defaults
 
@@ -335,7 +337,7 @@ def _options(panel: Panel, *, compared: bool) -> Document:
             "showPercentChange": compared and panel.query is not None and panel.query.kind == "tile",
         }
     if panel.type in ("bar", "histogram"):
-        flat: Document = {"barWidth": 0.6, "text": {"valueSize": 12}} if panel.options.horizontal else {}
+        flat: Document = {"barWidth": 0.5, "text": {"valueSize": 12}} if panel.options.horizontal else {}
         return {
             **flat, "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
             "stacking": "normal" if panel.options.stacked else "none", "xTickLabelMaxLength": 40,

@@ -88,11 +88,11 @@ def test_first_comes_the_range_of_the_data_without_rows_of_a_clock_that_was_rese
     reset, far = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
     hour = timedelta(hours=1)
     assert first_range(rows(begin, begin + hour, end - hour, end), whole=True) == (
-        "2025-08-01T00:00Z", "2025-08-04T00:00Z", False)
+        "2025-07-31T23:38Z", "2025-08-04T00:00Z", False)
     assert first_range(rows(reset, begin, end, end), whole=True) == (
-        "2025-08-01T00:00Z", "2025-08-04T00:00Z", False)
+        "2025-07-31T23:38Z", "2025-08-04T00:00Z", False)
     assert first_range(rows(begin, begin, end, far), whole=True) == (
-        "2025-08-01T00:00Z", "2025-08-04T00:00Z", True)
+        "2025-07-31T23:38Z", "2025-08-04T00:00Z", True)
 
 
 def test_while_rows_come_the_range_goes_with_the_clock() -> None:
@@ -105,7 +105,7 @@ def test_while_rows_come_the_range_goes_with_the_clock() -> None:
     # Of a few hours nobody sees anything in a week, and of a day that ended yesterday nothing is missing.
     assert first_range(rows(NOW - hour, NOW - hour, NOW, NOW), whole=True) == ("now-6h", "now", False)
     ended = rows(NOW - 40 * hour, NOW - 40 * hour, NOW - 20 * hour, NOW - 20 * hour)
-    assert first_range(ended, whole=True) == ("2026-11-20T11:00Z", "2026-11-21T07:00Z", False)
+    assert first_range(ended, whole=True) == ("2026-11-20T10:54Z", "2026-11-21T07:00Z", False)
 
 
 def test_both_renderings_say_the_range() -> None:
@@ -128,6 +128,10 @@ def test_a_line_has_a_hole_where_there_was_no_value_for_long() -> None:
     drawn = {one["title"]: one["fieldConfig"]["defaults"].get("custom") for one in to_grafana(
         made, UUID(int=1), datasource="x")["panels"] if one["type"] != "row"}
     assert drawn["Power by channel"]["insertNulls"] == 3_600_000
+    # Grafana draws what stands for no value, where it is a number: a blank is 0 to it.
+    for one in to_grafana(made, UUID(int=1), datasource="x")["panels"]:
+        for override in one.get("fieldConfig", {}).get("overrides", ()) if one["type"] == "timeseries" else ():
+            assert all(entry["value"].strip() for entry in override["properties"] if entry["id"] == "noValue")
     moments = [NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=9)]
     answer = [{"time": one, "series": "a", "value": 1.0, "width": 600.0} for one in moments]
     panel = made.panel("power")
@@ -141,7 +145,9 @@ def test_a_line_has_a_hole_where_there_was_no_value_for_long() -> None:
 def test_bars_that_lie_have_a_figure_each_and_no_axis_whose_labels_meet() -> None:
     document = to_grafana(model("power_w", "energy_kwh"), UUID(int=1), datasource="x")
     [bars] = [one for one in document["panels"] if one["title"] == "Energy by device"]
-    assert bars["fieldConfig"]["defaults"]["custom"] == {"axisPlacement": "hidden"}
+    hidden = {"matcher": {"id": "byType", "options": "number"},
+              "properties": [{"id": "custom.axisPlacement", "value": "hidden"}]}
+    assert hidden in bars["fieldConfig"]["overrides"]
     assert (bars["options"]["orientation"], bars["options"]["legend"]["showLegend"]) == ("horizontal", False)
     [power] = [one for one in document["panels"] if one["title"] == "Power by channel"]
     assert "decimals" not in power["fieldConfig"]["defaults"]
