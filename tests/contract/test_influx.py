@@ -1,6 +1,7 @@
 """An InfluxDB as the home of measured values: the twin always, a real 2.7 when BELVEDERE_TEST_INFLUX_URL is given."""
 
 import gzip
+import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -60,6 +61,34 @@ def test_a_tenant_gets_its_bucket_and_two_tokens_and_planning_again_finds_nothin
     assert points.influx.query(f'from(bucket: "{tenant.name}") |> range(start: 0)', write)[0] in {200, 403, 404}
     with world.database.transaction() as connection:
         assert store.home(connection, tenant.serial)["state"] == "ready"
+
+
+def test_a_bucket_that_another_job_works_on_is_waited_for_and_then_told_as_busy(world, rig, tenant, monkeypatch):
+    failures = []
+
+    def provision() -> None:
+        try:
+            rig.points.provision(tenant.serial)
+        except Later as error:
+            failures.append(error)
+
+    waiting = threading.Thread(target=provision)
+    with world.database.session() as other:
+        assert store.hold(other, tenant.serial)
+        waiting.start()
+        asked = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
+        while waiting.is_alive() and not other.execute(asked, [tenant.serial]).fetchone():
+            pass  # It comes to wait.
+        assert waiting.is_alive()
+    waiting.join(20)
+    assert failures == []
+    monkeypatch.setattr(store, "_PATIENCE", "10ms")
+    with world.database.session() as other:
+        assert store.hold(other, tenant.serial)
+        provision()
+    assert [(one.problem, one.detail) for one in failures] == [
+        ("points-busy", "Another job works on this tenant's bucket."),
+    ]  # fmt: skip
 
 
 def test_points_are_written_once_and_the_later_value_wins(rig, tenant):

@@ -169,7 +169,9 @@ def _wait(built: "Services", before: "dict[int, Totals]", number: int, bar: Any)
             bar.update(now - done)
             done, moved_at = now, time.monotonic()
         elif waiting and not open_ones and time.monotonic() - moved_at > _PATIENCE_S:
-            message = f"{waiting} files wait: the store is away. They are read by themselves."
+            found = [built.uploads.list(actor(), tenant=one, state="waiting", limit=1).items for one in before]
+            why = next((one.error for some in found for one in some if one.error), "Their store is away.")
+            message = f"{waiting} files wait. {why} They are read by themselves."
             raise Later(message, hint="belvedere uploads --state waiting")
         elif time.monotonic() - moved_at > _LONGEST_S:
             message = "No file was done for ten minutes. They are noted and will be read."

@@ -42,6 +42,8 @@ MOST_FAILURES: Final = 2
 _HEAD: Final = 4096
 _SOON_S: Final = 5.0
 _LONGEST_S: Final = 300.0
+_BUSY: Final = "points-busy"
+"""What a store says that is there, and at work for another job."""
 
 _log = structlog.get_logger(__name__)
 
@@ -183,10 +185,13 @@ class Taking:
                 signal(connection, f"tenant.{run.tenant_id}", "uploads")
 
     def _hold(self, run: Run, files: list[Claimed], error: BelvedereError) -> None:
-        """Let everything that is due wait for the store, each time longer."""
-        tries = self._tries[run.tenant_id] = self._tries.get(run.tenant_id, -1) + 1
-        now = self._now()
-        again = now + timedelta(seconds=self.pause_s(run.tenant_id))
+        """Let everything that is due wait for the store, each time longer; for another job's work not so long."""
+        now, tries = self._now(), self._tries.get(run.tenant_id, -1)
+        if isinstance(error, Later) and error.problem == _BUSY:
+            again = now + timedelta(seconds=error.retry_in_s)
+        else:
+            self._tries[run.tenant_id] = tries = tries + 1
+            again = now + timedelta(seconds=self.pause_s(run.tenant_id))
         with self._database.transaction() as connection:
             store.put_off(
                 connection, run.id,
@@ -197,7 +202,7 @@ class Taking:
                 still_s=self._still_s, now=now,
             )
             signal(connection, f"tenant.{run.tenant_id}", "uploads", "attention")
-        _log.warning("store_away", tenant=run.tenant_id, tries=tries + 1, why=error.detail)
+        _log.warning("files_wait", tenant=run.tenant_id, tries=tries + 1, why=error.detail)
 
     def pause_s(self, serial: int) -> float:
         """Return how long a tenant's files wait now for a store that is away, in seconds."""

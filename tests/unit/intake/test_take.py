@@ -127,6 +127,21 @@ def test_a_store_that_is_away_touches_no_file_and_the_backlog_drains_in_order(wo
     assert len(list(world.reports.iterdir())) == 1
 
 
+def test_a_store_that_is_at_work_for_another_job_is_asked_again_soon_and_said_to_be(world: World) -> None:
+    world.put("camp/1/a.tsv", meter(2))
+    busy = "Another job works on this tenant's bucket."
+    world.points.trouble = Later(busy, retry_in_s=1.0, code="points-busy")
+    for _ in range(4):
+        with pytest.raises(Later):
+            world.take()
+        (one,) = world.uploads()
+        assert (str(one.state), one.error, one.code) == ("waiting", busy, "points-busy")
+        world.clock.ahead += world.clock.ahead.resolution * 1_500_000
+    world.points.trouble = None
+    world.take()
+    assert world.states() == {"camp/1/a.tsv": "parsed"}
+
+
 def test_a_reader_that_dies_takes_nothing_with_it(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -387,7 +387,7 @@ class InfluxPoints:
         with self._database.session() as session:
             if not store.hold(session, serial):
                 message = "Another job works on this tenant's bucket."
-                raise Later(message, retry_in_s=1.0)
+                raise Later(message, retry_in_s=1.0, code="points-busy")
             yield
 
 

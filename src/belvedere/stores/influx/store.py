@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
@@ -13,12 +14,18 @@ from belvedere.stores.influx.model import Campaign, Purpose
 from belvedere.stores.model import Column, StoreKind
 
 _LOCK: Final = 0x696E666C
+_PATIENCE: Final = "5s"
+"""How long another job is waited for: making a bucket with its tokens takes less than a second."""
 
 
 def hold(session: Connection, tenant: int) -> bool:
-    """Take the lock of a tenant's bucket for this session; False when another session has it."""
-    row = one(session, "SELECT pg_try_advisory_lock(%s, %s) AS held", [_LOCK, tenant % 2**31])
-    return bool(row and row["held"])
+    """Take the lock of a tenant's bucket for this session; False when another session has it, and keeps it long."""
+    session.execute("SELECT set_config('lock_timeout', %s, false)", [_PATIENCE])
+    try:
+        session.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, tenant % 2**31])
+    except LockNotAvailable:
+        return False
+    return True
 
 
 def installation(connection: Connection) -> UUID:

@@ -36,8 +36,8 @@ FILES: Final = {
         "Look at the tenant's page, if it lasts: its steps say what is missing.",
     ),
     "points-busy": Problem(
-        "Measured values of a tenant are being written already",
-        "One process at a time writes a tenant's values.",
+        "Another job works on a tenant's measured values",
+        "One process at a time writes a tenant's values, or changes its bucket in InfluxDB.",
         "The files wait and are taken by themselves.",
         "Nothing. Should it last, look at the jobs page for one that does not end.",
     ),
