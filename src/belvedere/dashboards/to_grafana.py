@@ -258,6 +258,23 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
     query = panel.query
     if query is None:
         return
+    yield from _by_type(panel)
+    yield from _moments(model, panel)
+    named: list[tuple[str, str, int | None]] = []
+    if query.kind == "rows" and panel.unit == "time":
+        named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]
+    elif query.kind not in _MIXED:
+        named = [(one.label, one.unit or panel.unit, one.decimals) for one in query.measures
+                 if one.unit or one.decimals is not None]
+    for name, unit, decimals in named:
+        properties: list[Document] = [{"id": "unit", "value": _unit(model, unit)}]
+        if decimals is not None:
+            properties.append({"id": "decimals", "value": decimals})
+        yield {"matcher": {"id": "byName", "options": name}, "properties": properties}
+
+
+def _by_type(panel: Panel) -> Iterator[Document]:
+    """Mend what Grafana makes of texts and numbers by itself."""
     shown: list[Document] = []
     if panel.type in ("bar", "histogram"):
         # Grafana writes the text of an empty value for each label that it leaves out below the bars.
@@ -274,18 +291,6 @@ def _overrides(model: Model, panel: Panel) -> Iterator[Document]:
         # Each bar has its figure: beside it the axis, whose labels Grafana writes over each other, tells nothing.
         hidden = [{"id": "custom.axisPlacement", "value": "hidden"}]
         yield {"matcher": {"id": "byType", "options": "number"}, "properties": hidden}
-    yield from _moments(model, panel)
-    named: list[tuple[str, str, int | None]] = []
-    if query.kind == "rows" and panel.unit == "time":
-        named = [(_named(model, role), panel.unit, None) for role in _TIMED if role in query.fields]
-    elif query.kind not in _MIXED:
-        named = [(one.label, one.unit or panel.unit, one.decimals) for one in query.measures
-                 if one.unit or one.decimals is not None]
-    for name, unit, decimals in named:
-        properties: list[Document] = [{"id": "unit", "value": _unit(model, unit)}]
-        if decimals is not None:
-            properties.append({"id": "decimals", "value": decimals})
-        yield {"matcher": {"id": "byName", "options": name}, "properties": properties}
 
 
 def _moments(model: Model, panel: Panel) -> Iterator[Document]:
