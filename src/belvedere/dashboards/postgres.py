@@ -144,7 +144,8 @@ def first_range(row: Mapping[str, Any], *, whole: bool) -> tuple[str, str, bool]
         name = (fitting[0] if fitting else "") if whole else (shorter[-1] if shorter else "now-24h")
         if name:
             return name, "now", False
-    last = until + timedelta(seconds=59)
+    # Flux ends before the end of a range.
+    last = until + timedelta(minutes=1)
     # The first interval of a chart begins before its first value, and must not lie outside.
     since -= (until - since) * _MARGIN
     return f"{since:%Y-%m-%dT%H:%M}Z", f"{last:%Y-%m-%dT%H:%M}Z", until != row["high"]

@@ -342,7 +342,8 @@ def _options(panel: Panel, *, compared: bool) -> Document:
             "showPercentChange": compared and panel.query is not None and panel.query.kind == "tile",
         }
     if panel.type in ("bar", "histogram"):
-        flat: Document = {"barWidth": 0.5, "text": {"valueSize": 12}} if panel.options.horizontal else {}
+        # The size of figures is left to Grafana: one that is given lets the longest bar's be cut.
+        flat: Document = {"barWidth": 0.5} if panel.options.horizontal else {}
         return {
             **flat, "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
             "stacking": "normal" if panel.options.stacked else "none", "xTickLabelMaxLength": 40,

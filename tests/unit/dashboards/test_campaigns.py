@@ -88,11 +88,11 @@ def test_first_comes_the_range_of_the_data_without_rows_of_a_clock_that_was_rese
     reset, far = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
     hour = timedelta(hours=1)
     assert first_range(rows(begin, begin + hour, end - hour, end), whole=True) == (
-        "2025-07-31T23:38Z", "2025-08-04T00:00Z", False)
+        "2025-07-31T23:38Z", "2025-08-04T00:01Z", False)
     assert first_range(rows(reset, begin, end, end), whole=True) == (
-        "2025-07-31T23:38Z", "2025-08-04T00:00Z", False)
+        "2025-07-31T23:38Z", "2025-08-04T00:01Z", False)
     assert first_range(rows(begin, begin, end, far), whole=True) == (
-        "2025-07-31T23:38Z", "2025-08-04T00:00Z", True)
+        "2025-07-31T23:38Z", "2025-08-04T00:01Z", True)
 
 
 def test_while_rows_come_the_range_goes_with_the_clock() -> None:
@@ -105,7 +105,7 @@ def test_while_rows_come_the_range_goes_with_the_clock() -> None:
     # Of a few hours nobody sees anything in a week, and of a day that ended yesterday nothing is missing.
     assert first_range(rows(NOW - hour, NOW - hour, NOW, NOW), whole=True) == ("now-6h", "now", False)
     ended = rows(NOW - 40 * hour, NOW - 40 * hour, NOW - 20 * hour, NOW - 20 * hour)
-    assert first_range(ended, whole=True) == ("2026-11-20T10:54Z", "2026-11-21T07:00Z", False)
+    assert first_range(ended, whole=True) == ("2026-11-20T10:54Z", "2026-11-21T07:01Z", False)
 
 
 def test_both_renderings_say_the_range() -> None:

@@ -27,7 +27,7 @@ def question(model: Model, query: Query, place: Place) -> str:
         return _series(model, query, measure, place)
     if query.kind == "tile" and measure is not None:
         return _tile(model, query, measure, place)
-    return _table(model, query, place) + _called(model, query.by)
+    return _table(model, query, place)
 
 
 def options(model: Model, variable: Variable, place: Place) -> str:
@@ -129,8 +129,8 @@ def _table(model: Model, query: Query, place: Place) -> str:
   |> group()
   |> sort(columns: ["_value"], desc: true)
   |> limit(n: {query.limit})
-  |> rename(columns: {{_value: "{quoted(measure.label)}"}})"""
-    return _figures(model, query, place)
+  |> rename(columns: {{_value: "{quoted(measure.label)}"}})""" + _called(model, query.by)
+    return _figures(model, query, place) + _called(model, query.by)
 
 
 def _called(model: Model, roles: Sequence[str]) -> str:
@@ -142,13 +142,15 @@ def _called(model: Model, roles: Sequence[str]) -> str:
 
 
 def _gaps(model: Model, query: Query, measure: Measure, place: Place) -> str:
+    # Flux puts columns in the order of their names.
+    time, meter = (model.fields[role].label or role for role in ("time", "meter"))
     return f"""{_asked(model, query, place, None)}{_STEPS}
   |> filter(fn: (r) => float(v: r.elapsed) > 2.5 * float(v: r.usual))
-  |> map(fn: (r) => ({{time: r._time, meter: r.device_master_sn, {quoted(measure.label)}: r.elapsed - r.usual}}))
-  |> group(columns: ["meter"])
-  |> unique(column: "time")
+  |> map(fn: (r) => ({{{time}: r._time, {meter}: r.device_master_sn, {quoted(measure.label)}: r.elapsed - r.usual}}))
+  |> group(columns: ["{meter}"])
+  |> unique(column: "{time}")
   |> group()
-  |> sort(columns: ["time"], desc: true)
+  |> sort(columns: ["{time}"], desc: true)
   |> limit(n: {query.limit})"""
 
 
