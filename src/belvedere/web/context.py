@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
 
 from flask import Response, current_app, g, make_response, redirect, request, url_for
@@ -189,7 +189,9 @@ def here(**changed: str | None) -> str:
     """Return the address of this page, with some of its query changed or (None) taken out."""
     query: Mapping[str, str] = {**request.args.to_dict(), **changed}  # type: ignore[dict-item]
     kept = {name: value for name, value in query.items() if value not in (None, "")}
-    return url_for(request.endpoint or "home.home", **{**(request.view_args or {}), **kept})
+    # Beside the way, and not among `url_for`'s own arguments: an address could name those.
+    way = url_for(request.endpoint or "home.home", **(request.view_args or {}))
+    return f"{way}?{urlencode(kept)}" if kept else way
 
 
 def uuid_or_404(text: str) -> UUID:
