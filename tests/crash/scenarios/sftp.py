@@ -34,7 +34,7 @@ def act(world: Any) -> None:
     home = Home(root, "acme", "", permissions=frozenset(ALL), quota=Quota(0, 0), tell=lambda *_: None)
     upload: Any = begin(home, b"m.tsv", Flag.WRITE | Flag.CREATE | Flag.TRUNCATE)
     upload.write(0, struct.pack(">I", 7))
-    upload.publish(flush=True)
+    upload.published(upload.publish(flush=True))
     home.close()
 
 

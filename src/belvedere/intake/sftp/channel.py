@@ -5,15 +5,16 @@ No shell, no program, no forwarding: SFTP, and the old `scp`. What is not here: 
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Final, Protocol
 
 import asyncssh
 
 from belvedere.intake.sftp import scp
+from belvedere.intake.sftp.hands import Hands
 from belvedere.intake.sftp.home import Home
 from belvedere.intake.sftp.requests import Requests
+from belvedere.intake.sftp.scp_source import Source
 from belvedere.intake.sftp.wire import Malformed
 from belvedere.kernel.logging import logger
 
@@ -25,7 +26,7 @@ _LOG = logger(__name__)
 
 
 class Talk(Protocol):
-    """What serves a channel: `Requests`, `scp.Sink` or `scp.Source`."""
+    """What serves a channel: `Requests`, `scp.Sink` or `Source`."""
 
     held: bool
 
@@ -49,17 +50,17 @@ class Talk(Protocol):
 class Channel(asyncssh.SSHServerSession[bytes]):
     """A channel of a connection that signed in."""
 
-    def __init__(self, home: Home, threads: Executor, *, flush: bool, busy: Callable[[], int]) -> None:
+    def __init__(self, home: Home, hands: Hands, *, flush: bool, busy: Callable[[], int]) -> None:
         """Take the home.
 
         Args:
             home: whose files.
-            threads: for what takes long.
+            hands: for what takes long.
             flush: a closed file waits for the disk.
             busy: how many bytes the connection has not sent yet.
         """
         self._home = home
-        self._threads = threads
+        self._hands = hands
         self._flush = flush
         self._busy = busy
         self._channel: Any = None
@@ -68,6 +69,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._size = 0
         self._is_full = False
         self._works = False
+        self._has_said_all = False
         self._is_over = False
 
     def connection_made(self, chan: Any) -> None:  # noqa: ANN401  (the library's channel)
@@ -88,7 +90,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         if wanted.takes:
             self._talk = scp.Sink(self._home, self._send, wanted, flush=self._flush)
         else:
-            self._talk = scp.Source(self._home, self._send, wanted)
+            self._talk = Source(self._home, self._send, wanted)
         return True
 
     def session_started(self) -> None:
@@ -106,6 +108,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
 
     def eof_received(self) -> bool:
         """End when the client has said all."""
+        self._has_said_all = True
         if not self._works:
             self._finish()
         return True
@@ -166,7 +169,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         result: Callable[[], object]
         with self._home.kept_open():
             try:
-                found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+                found = await self._hands.do(self._home.tenant, work)
             except Exception as error:  # noqa: BLE001  (raised again where the request is answered)
                 result = partial(_again, error)
             else:
@@ -178,6 +181,8 @@ class Channel(asyncssh.SSHServerSession[bytes]):
                 return
         talk.held = True  # So that what came meanwhile is done.
         self._pump()
+        if self._has_said_all and not self._works:
+            self._finish()
 
     def _flush_out(self) -> bool:
         """Send what waits; tell whether the channel still takes it."""

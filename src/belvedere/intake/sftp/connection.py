@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -15,6 +14,7 @@ import asyncssh
 
 from belvedere.intake.model import Happening, Notice, Via
 from belvedere.intake.sftp.channel import Channel
+from belvedere.intake.sftp.hands import Hands
 from belvedere.intake.sftp.home import Home, Meter
 from belvedere.intake.sftp.model import Known, State, Traffic, User
 from belvedere.intake.sftp.sessions import Begun
@@ -191,7 +191,7 @@ class Connection(asyncssh.SSHServer):
             await asyncio.shield(self._begins)
         if self._home is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No home")
-        return Watched(self, self._home, self._server.threads, flush=self._server.options.flush, busy=self._unsent)
+        return Watched(self, self._home, self._server.hands, flush=self._server.options.flush, busy=self._unsent)
 
     def _unsent(self) -> int:
         # The library knows no more than each channel's window; what a socket does not take waits in its transport.
@@ -225,9 +225,9 @@ class Connection(asyncssh.SSHServer):
 class Watched(Channel):
     """A channel that says when something came over it."""
 
-    def __init__(self, connection: Connection, home: Home, threads: ThreadPoolExecutor, **rest: Any) -> None:  # noqa: ANN401
+    def __init__(self, connection: Connection, home: Home, hands: Hands, **rest: Any) -> None:  # noqa: ANN401
         """Take the connection that is told."""
-        super().__init__(home, threads, **rest)
+        super().__init__(home, hands, **rest)
         self._connection = connection
 
     def data_received(self, data: bytes, datatype: Any) -> None:  # noqa: ANN401  (the library's)

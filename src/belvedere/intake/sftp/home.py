@@ -20,6 +20,7 @@ from belvedere.intake.names import OURS
 from belvedere.intake.sftp.model import Permission, Traffic
 from belvedere.intake.sftp.quota import Quota
 from belvedere.intake.sftp.wire import Refused, Status, Wish
+from belvedere.intake.sftp.writers import WRITERS
 
 Parts = tuple[bytes, ...]
 Tell = Callable[[Happening, str], None]
@@ -74,6 +75,7 @@ class Home:
         self._below = folder
         self.permissions = permissions
         self.quota = quota
+        self.tenant = tenant
         self.owner = owner or tenant
         self.meter = Meter()
         self._tell = tell
@@ -253,8 +255,11 @@ class Home:
                 os.rmdir(parts[-1], dir_fd=folder)
         self.tell(Happening.REMOVED, parts)
 
-    def remove_file(self, path: bytes) -> None:
-        """Remove a file, and what a cut upload of that name left."""
+    def remove_file(self, path: bytes) -> Parts:
+        """Remove a file, and what a cut upload of that name left; return what to `tell` of. A large one takes a while.
+
+        A thread may do it.
+        """
         self.must(Permission.DELETE)
         parts = self.parts(path)
         with self.within(parts) as folder:
@@ -262,12 +267,15 @@ class Home:
             if stat.S_ISDIR(found.st_mode):
                 message = "That is a folder."
                 raise Refused(Status.FAILURE, message)
-            for name in (temporary(parts[-1]), parts[-1]):
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
+            left = is_there(folder, temporary(parts[-1]))
+            if left is not None:
+                with WRITERS.taken(left, "It was removed."), suppress(FileNotFoundError):
+                    os.unlink(temporary(parts[-1]), dir_fd=folder)
+            with suppress(FileNotFoundError):
+                os.unlink(parts[-1], dir_fd=folder)
         if stat.S_ISREG(found.st_mode):
             self.quota.give_back(found.st_size, 1)
-        self.tell(Happening.REMOVED, parts)
+        return parts
 
     def rename(self, old: bytes, new: bytes, *, over: bool) -> None:
         """Rename a file or a folder; with `over` a file may take another one's place.

@@ -1,11 +1,12 @@
 """How much a user's home holds, counted once and kept in step while files come and go.
 
 What is not here: what is done when it is full (`home.py` refuses the write). One object serves all sessions of a user
-in one process; a home that others fill too is counted again after a while.
+in one process, its threads included; a home that others fill too is counted again after a while.
 """
 
 import os
 import stat
+from threading import Lock
 from typing import Final
 
 from belvedere.intake.sftp.wire import Refused, Status
@@ -25,6 +26,7 @@ class Quota:
         self._bytes = 0
         self._files = 0
         self._counted_at: float | None = None
+        self._lock = Lock()
 
     @property
     def is_due(self) -> bool:
@@ -40,8 +42,10 @@ class Quota:
 
     def count(self, home: int) -> None:
         """Count what lies below a home, given by its descriptor; links are counted as themselves. Takes a while."""
-        self._bytes, self._files = measured(home)
-        self._counted_at = monotonic_s()
+        found = measured(home)
+        with self._lock:
+            self._bytes, self._files = found
+            self._counted_at = monotonic_s()
 
     def grow(self, size: int) -> None:
         """Add bytes.
@@ -49,10 +53,11 @@ class Quota:
         Raises:
             Refused: there is no room for them; nothing was added.
         """
-        if self.most_bytes and size > 0 and self._bytes + size > self.most_bytes:
-            message = f"The quota of {self.most_bytes} bytes is used up."
-            raise Refused(Status.FAILURE, message)
-        self._bytes += size
+        with self._lock:
+            if self.most_bytes and size > 0 and self._bytes + size > self.most_bytes:
+                message = f"The quota of {self.most_bytes} bytes is used up."
+                raise Refused(Status.FAILURE, message)
+            self._bytes += size
 
     def add_file(self) -> None:
         """Add a file.
@@ -60,15 +65,17 @@ class Quota:
         Raises:
             Refused: there is no room for one more.
         """
-        if self.most_files and self._files + 1 > self.most_files:
-            message = f"The quota of {self.most_files} files is used up."
-            raise Refused(Status.FAILURE, message)
-        self._files += 1
+        with self._lock:
+            if self.most_files and self._files + 1 > self.most_files:
+                message = f"The quota of {self.most_files} files is used up."
+                raise Refused(Status.FAILURE, message)
+            self._files += 1
 
     def give_back(self, size: int, files: int) -> None:
         """Take away what was removed."""
-        self._bytes = max(0, self._bytes - size)
-        self._files = max(0, self._files - files)
+        with self._lock:
+            self._bytes = max(0, self._bytes - size)
+            self._files = max(0, self._files - files)
 
 
 def measured(home: int, *, besides: str = "") -> tuple[int, int]:

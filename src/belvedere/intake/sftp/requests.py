@@ -1,48 +1,36 @@
 """What a client asks over SFTP, and what it is answered: one object a channel, fed with bytes.
 
 It holds no socket and waits for nothing. Requests are done in the order in which they come. It stops taking them while
-its answers are not fetched (`held`), and while a thread does one that takes long (`long`).
+its answers are not fetched (`held`), and while a thread does one that takes long (`long`): naming a file that is whole,
+flushing or removing it, listing a folder.
 
-What is not here: packets (`wire.py`), paths (`home.py`), files being written (`uploads.py`), SSH (`server.py`).
+What is not here: packets (`wire.py`), listings (`listing.py`), paths (`home.py`), files being written (`uploads.py`),
+SSH (`server.py`).
 """
 
 import errno
 import os
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
+from belvedere.intake.model import Happening
 from belvedere.intake.sftp import wire
-from belvedere.intake.sftp.home import BEING_WRITTEN, HIDDEN, Home, is_there
+from belvedere.intake.sftp.home import Home
+from belvedere.intake.sftp.listing import Listing, shown, some
 from belvedere.intake.sftp.uploads import Upload, begin, said
 from belvedere.intake.sftp.wire import Flag, Kind, Malformed, Reader, Refused, Status, deny, fail
 
 MOST_HANDLES: Final = 128
-_NAMES_AT_ONCE: Final = 64
 _NO_SUCH: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS})
 _LENGTH: Final = struct.Struct(">I")
 _WRITE: Final = struct.Struct(">BII4sQI")
 _WRITE_HEAD: Final = _WRITE.size
 
-Long = Callable[[], object]
-"""Work for a thread; what it returns goes to `finish`."""
-
-
-class Listing:
-    """A folder that is being listed."""
-
-    def __init__(self, descriptor: int) -> None:
-        """Take an open folder."""
-        self.descriptor = descriptor
-        self.entries: Iterator[os.DirEntry[str]] = os.scandir(descriptor)
-
-    def close(self) -> None:
-        """Let go of it."""
-        self.entries.close()  # type: ignore[attr-defined]  # scandir's iterator has it
-        os.close(self.descriptor)
+Long = Callable[[], Any]
+"""Work for a thread; `finish` gets it done: it returns its result, or raises what went wrong."""
 
 
 class Download:
@@ -73,7 +61,7 @@ class Requests:
         self._handles: dict[bytes, Handle] = {}
         self._next = 0
         self._greeted = False
-        self._long: tuple[int, Long] | None = None
+        self._long: tuple[int, Long, Callable[[int, Long], None]] | None = None
         self.held = False
         self._deeds: dict[int, Callable[[int, Reader], None]] = {
             Kind.OPEN: self._open, Kind.CLOSE: self._close, Kind.READ: self._read, Kind.LSTAT: self._look,
@@ -121,12 +109,12 @@ class Requests:
         """What a thread must do before anything else is done; `finish` takes its result."""
         return self._long[1] if self._long else None
 
-    def finish(self, work: Callable[[], object]) -> None:
+    def finish(self, work: Long) -> None:
         """Answer the request that took long; `work` returns its result or raises what went wrong."""
         if self._long is None:
             return
-        number, self._long = self._long[0], None
-        self._answer(number, lambda: self._opened(number, work()))
+        (number, _, then), self._long = self._long, None
+        self._answer(number, lambda: then(number, work))
 
     def lost(self) -> None:
         """End: what is being written stays under its hidden name."""
@@ -219,7 +207,7 @@ class Requests:
         if flags & (Flag.WRITE | Flag.APPEND):
             found = begin(self._home, path, flags)
             if not isinstance(found, Upload):
-                self._long = (number, found)
+                self._long = (number, found, lambda number, work: self._opened(number, work()))
                 return
             self._opened(number, found)
         elif flags & (Flag.CREATE | Flag.TRUNCATE | Flag.EXCLUSIVE):
@@ -233,18 +221,20 @@ class Requests:
             self._next = (self._next + 1) & 0xFFFFFFFF
             self._handles[name] = found
             self._send(wire.packet(Kind.HANDLE, number, wire.string(name)))
-        elif found is Status.OK:
-            self._send(wire.status(number, Status.OK))
 
     def _close(self, number: int, reader: Reader) -> None:
         handle = self._handles.pop(reader.text(), None)
         if handle is None:
             fail("There is no such handle.")
         if isinstance(handle, Upload):
-            handle.publish(flush=self._flush)
-            self._home.meter.files_up += 1
-        else:
-            handle.close()
+            self._long = (number, handle.publish(flush=self._flush), partial(self._published, handle))
+            return
+        handle.close()
+        self._send(wire.status(number, Status.OK))
+
+    def _published(self, upload: Upload, number: int, work: Long) -> None:
+        upload.published(work)
+        self._home.meter.files_up += 1
         self._send(wire.status(number, Status.OK))
 
     def _read(self, number: int, reader: Reader) -> None:
@@ -262,13 +252,13 @@ class Requests:
         self._send(wire.data(number, data))
 
     def _look(self, number: int, reader: Reader) -> None:
-        self._send(wire.packet(Kind.ATTRS, number, _shown(self._home.look(reader.text()))))
+        self._send(wire.packet(Kind.ATTRS, number, shown(self._home.look(reader.text()))))
 
     def _look_at_handle(self, number: int, reader: Reader) -> None:
         handle = self._handles.get(reader.text())
         if handle is None:
             fail("There is no such handle.")
-        self._send(wire.packet(Kind.ATTRS, number, _shown(os.fstat(handle.descriptor))))
+        self._send(wire.packet(Kind.ATTRS, number, shown(os.fstat(handle.descriptor))))
 
     def _set(self, number: int, reader: Reader) -> None:
         self._home.set_times(reader.text(), reader.wish())
@@ -290,20 +280,20 @@ class Requests:
         handle = self._handles.get(reader.text())
         if not isinstance(handle, Listing):
             fail("That is no folder.")
-        now, found = time.time(), []
-        for entry in handle.entries:
-            line = _listed(self._home.owner, handle.descriptor, entry, now)
-            if line is not None:
-                found.append(line)
-                if len(found) >= _NAMES_AT_ONCE:
-                    break
-        if not found:
+        self._long = (number, partial(some, self._home.owner, handle), self._listed)
+
+    def _listed(self, number: int, work: Long) -> None:
+        found = work()
+        if found:
+            self._send(wire.packet(Kind.NAME, number, len(found).to_bytes(4) + b"".join(found)))
+        else:
             self._send(wire.status(number, Status.EOF, "End of folder."))
-            return
-        self._send(wire.packet(Kind.NAME, number, len(found).to_bytes(4) + b"".join(found)))
 
     def _remove(self, number: int, reader: Reader) -> None:
-        self._home.remove_file(reader.text())
+        self._long = (number, partial(self._home.remove_file, reader.text()), self._removed)
+
+    def _removed(self, number: int, work: Long) -> None:
+        self._home.tell(Happening.REMOVED, work())
         self._send(wire.status(number, Status.OK))
 
     def _make_folder(self, number: int, reader: Reader) -> None:
@@ -337,7 +327,7 @@ class Requests:
             if not isinstance(handle, Upload):
                 fail("That is no file open for writing.")
             # A disk takes seconds for much: a thread waits for it, and everybody else goes on.
-            self._long = (number, partial(_flushed, handle.descriptor))
+            self._long = (number, partial(os.fsync, handle.descriptor), self._flushed)
         elif name == b"lsetstat@openssh.com":
             self._set(number, reader)
         elif name == b"limits@openssh.com":
@@ -348,6 +338,10 @@ class Requests:
             self._refuse_links(number, reader)
         else:
             _unknown()
+
+    def _flushed(self, number: int, work: Long) -> None:
+        work()
+        self._send(wire.status(number, Status.OK))
 
     def _space(self, number: int) -> None:
         disk, quota = os.fstatvfs(self._home.descriptor), self._home.quota
@@ -361,33 +355,6 @@ class Requests:
         self._send(wire.space(number, block, (blocks, free), (files, files_free)))
 
 
-def _flushed(descriptor: int) -> Status:
-    os.fsync(descriptor)
-    return Status.OK
-
-
 def _unknown() -> NoReturn:
     message = "That is not done here."
     raise Refused(Status.UNSUPPORTED, message)
-
-
-def _shown(found: os.stat_result) -> bytes:
-    return wire.attributes(found.st_size, found.st_mode, found.st_atime, found.st_mtime)
-
-
-def _listed(owner: str, folder: int, entry: os.DirEntry[str], now: float) -> bytes | None:
-    """Write one line of a listing; None for what does not show.
-
-    What a cut upload left shows under the name that it is to have, unless a file has it.
-    """
-    name = os.fsencode(entry.name)
-    if name.startswith(HIDDEN):
-        if not name.startswith(BEING_WRITTEN) or is_there(folder, name[len(BEING_WRITTEN) :]) is not None:
-            return None
-        name = name[len(BEING_WRITTEN) :]
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except OSError:
-        return None  # It went while the folder was read.
-    line = wire.long_name(name, owner, found, now)
-    return wire.string(name) + wire.string(line) + _shown(found)

@@ -1,31 +1,31 @@
 """The old protocol of `scp` (`scp -O`): files one after another, each with a line in front. One object a channel.
 
-`scp -t` on this side takes files in, `scp -f` sends them. It starts no program: the command line is only read for its
-letters and its path. What is not here: SSH (`server.py`).
+`scp -t` on this side takes files in. It starts no program: the command line is only read for its letters and its path.
+What is not here: sending them, as `scp -f` does (`scp_source.py`), SSH (`server.py`).
 """
 
 import os
 import re
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
-from belvedere.intake.names import OURS
 from belvedere.intake.sftp.home import Home
-from belvedere.intake.sftp.model import Permission
-from belvedere.intake.sftp.uploads import Later, Upload, begin, said
+from belvedere.intake.sftp.uploads import Upload, begin, said
 from belvedere.intake.sftp.wire import Flag, Malformed, Refused, Wish
 
 _LONGEST_LINE: Final = 8192
-_DEEPEST: Final = 32
-_PIECE: Final = 262_144
-_END_OF_LINE: Final = 10
+DEEPEST: Final = 32
 _LETTERS: Final = re.compile(r"-[vrpdtf]+")
 _FILE: Final = re.compile(rb"[CD]([0-7]{4,5}) (\d{1,19}) ([^/\0]+)")
 _TIMES: Final = re.compile(rb"T(\d{1,10}) \d{1,6} (\d{1,10}) \d{1,6}")
 _NEW: Final = Flag.WRITE | Flag.CREATE | Flag.TRUNCATE
+
+Long = Callable[[], Any]
+"""Work for a thread; `finish` gets it done: it returns its result, or raises what went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Sink:
         self._folders: list[bytes] = []
         self._into = wanted.into_folder or self._is_folder(wanted.path)
         self._upload: Upload | None = None
-        self._opening: Later | None = None
+        self._long: tuple[Long, Callable[[Long], None]] | None = None
         self._left = -1
         self._at = 0
         self._times: tuple[int, int] | None = None
@@ -87,9 +87,9 @@ class Sink:
         send(b"\0")
 
     @property
-    def long(self) -> Callable[[], object] | None:
+    def long(self) -> Long | None:
         """What a thread must do first."""
-        return self._opening
+        return self._long[0] if self._long else None
 
     def feed(self, data: bytes) -> None:
         """Take bytes.
@@ -102,7 +102,7 @@ class Sink:
 
     def go_on(self) -> None:
         """Do what is whole."""
-        while self._input and self._opening is None:
+        while self._input and self._long is None:
             if self._left >= 0:
                 self._content()
             else:
@@ -115,11 +115,14 @@ class Sink:
                 del self._input[: end + 1]
                 self._line(line)
 
-    def finish(self, work: Callable[[], object]) -> None:
-        """Go on with what a thread opened."""
-        self._opening = None
-        self._guarded(lambda: self._opened(work()))
-        self._send(b"\0")
+    def finish(self, work: Long) -> None:
+        """Go on after what a thread did."""
+        if self._long is not None:
+            (_, then), self._long = self._long, None
+            self._guarded(lambda: then(work))
+            if self._upload is None:
+                self._left = -1  # What could not be opened is not sent.
+            self._answer()
 
     def lost(self) -> None:
         """End in the middle."""
@@ -156,17 +159,14 @@ class Sink:
         return self._wanted.path + b"/" + name if self._into else self._wanted.path
 
     def _enter(self, name: bytes) -> None:
-        if not self._wanted.recursive or len(self._folders) >= _DEEPEST:
+        if not self._wanted.recursive or len(self._folders) >= DEEPEST:
             raise Malformed
         place = self._place(name)
         if not self._is_folder(place):
             self._guarded(lambda: self._home.make_folder(place))
         self._folders.append(place)
         self._times = None
-        if self._wrong:
-            self._complain()
-        else:
-            self._send(b"\0")
+        self._answer()
 
     def _begin(self, name: bytes, size: int) -> None:
         place, self._left, self._at = self._place(name), size, 0
@@ -178,7 +178,7 @@ class Sink:
             self._opened(found)
             self._send(b"\0")
         elif callable(found):
-            self._opening = found
+            self._long = (found, lambda work: self._opened(work()))
 
     def _opened(self, found: object) -> None:
         if isinstance(found, Upload):
@@ -197,15 +197,18 @@ class Sink:
         del self._input[:1]
         self._left = -1
         upload, self._upload = self._upload, None
-        if upload is not None:
-            if not whole_there:
-                upload.give_up("The sender could not read it all.")
-            self._guarded(lambda: self._publish(upload))
-        self._times = None
-        if self._wrong:
-            self._complain()
-        else:
-            self._send(b"\0")
+        if upload is None:
+            self._times = None
+            self._answer()
+            return
+        if not whole_there:
+            upload.give_up("The sender could not read it all.")
+        times, self._times = self._times, None
+        if times is not None:
+            self._guarded(lambda: upload.set(Wish(times=times)))
+            if self._wrong:
+                upload.give_up(self._wrong)
+        self._long = (upload.publish(flush=self._flush), partial(self._published, upload))
 
     def _write(self, data: memoryview) -> None:
         if self._upload is not None and not self._wrong:
@@ -213,11 +216,16 @@ class Sink:
             self._at += len(data)
             self._home.meter.bytes_up += len(data)
 
-    def _publish(self, upload: Upload) -> None:
-        if self._times is not None:
-            upload.set(Wish(times=self._times))
-        upload.publish(flush=self._flush)
+    def _published(self, upload: Upload, work: Long) -> None:
+        upload.published(work)
         self._home.meter.files_up += 1
+
+    def _answer(self) -> None:
+        """Say that the last request went well, or what went wrong since the last answer."""
+        if self._wrong:
+            self._complain()
+        else:
+            self._send(b"\0")
 
     def _complain(self) -> None:
         self._send(b"\x01scp: " + self._wrong.encode("utf-8", "replace") + b"\n")
@@ -239,141 +247,3 @@ class Sink:
             return stat.S_ISDIR(self._home.look(path).st_mode)
         except (OSError, Refused):
             return False
-
-
-class Source:
-    """Sends files, as `scp -f` does."""
-
-    def __init__(self, home: Home, send: Callable[[bytes], None], wanted: Command) -> None:
-        """Wait for the other side's first byte."""
-        self._home = home
-        self._send = send
-        self._wanted = wanted
-        self._steps = self._all()
-        self._waits = True
-        self._says = False
-        self._is_refused = False
-        self.failures = 0
-        self.held = False
-        self.is_done = False
-
-    long = None
-
-    def feed(self, data: bytes) -> None:
-        """Take the other side's answers: a zero goes on, a one with a line says what it cannot take, all else ends.
-
-        Raises:
-            Malformed: it ends.
-        """
-        for one in data:
-            if self._says:
-                self._says = one != _END_OF_LINE
-                if self._says:
-                    continue
-                self.failures += 1
-                self._is_refused = True
-            elif one == 1:
-                self._says = True
-                continue
-            elif one:
-                raise Malformed
-            self._waits = False
-            self.go_on()
-
-    def go_on(self) -> None:
-        """Send on, until an answer is due or what was sent is not fetched."""
-        while not self._waits and not self.held and not self.is_done:
-            try:
-                self._waits = next(self._steps)
-            except StopIteration:
-                self.is_done = True
-
-    def finish(self, work: Callable[[], object]) -> None:
-        """Nothing here takes long."""
-
-    def lost(self) -> None:
-        """End in the middle."""
-        self._steps.close()  # type: ignore[attr-defined]  # a generator
-
-    def ended(self) -> int:
-        """Return the exit code."""
-        return 1 if self.failures else 0
-
-    def _all(self) -> Iterator[bool]:
-        """Send everything; each step says whether an answer must come before the next."""
-        yield from self._one(self._wanted.path, 0)
-
-    def _one(self, path: bytes, depth: int) -> Iterator[bool]:
-        try:
-            found = self._home.look(path)
-            if stat.S_ISDIR(found.st_mode):
-                if not self._wanted.recursive or depth > _DEEPEST:
-                    yield self._complain("That is a folder; ask for it with -r.")
-                    return
-                yield from self._folder(path, found, depth)
-            else:
-                yield from self._file(path)
-        except Refused as error:
-            yield self._complain(error.text)
-        except OSError as error:
-            yield self._complain(said(error))
-
-    def _folder(self, path: bytes, found: os.stat_result, depth: int) -> Iterator[bool]:
-        self._home.must(Permission.READ)
-        opened = self._home.open_folder(path)
-        try:
-            listed = os.listdir(opened)  # noqa: PTH208  (of a descriptor)
-        finally:
-            os.close(opened)
-        names = sorted(os.fsencode(one) for one in listed if not one.startswith(OURS))
-        yield from self._stamp(found)
-        self._is_refused = False
-        self._send(b"D0755 0 " + _name(path) + b"\n")
-        yield True
-        if self._is_refused:
-            return
-        for name in names:
-            yield from self._one(path + b"/" + name, depth + 1)
-        self._send(b"E\n")
-        yield True
-
-    def _file(self, path: bytes) -> Iterator[bool]:
-        opened = self._home.open_file(path)
-        try:
-            found = os.fstat(opened)
-            yield from self._stamp(found)
-            self._is_refused = False
-            self._send(f"C0644 {found.st_size} ".encode() + _name(path) + b"\n")
-            yield True
-            if self._is_refused:
-                return
-            left, at = found.st_size, 0
-            while left:
-                data = os.pread(opened, min(left, _PIECE), at)
-                if not data:  # It became shorter meanwhile: the promised length is filled up, and said to be wrong.
-                    data, self.failures = bytes(min(left, _PIECE)), self.failures + 1
-                self._send(data)
-                self._home.meter.bytes_down += len(data)
-                left, at = left - len(data), at + len(data)
-                yield False
-        finally:
-            os.close(opened)
-        self._home.meter.files_down += 1
-        self._send(b"\0")
-        yield True
-
-    def _stamp(self, found: os.stat_result) -> Iterator[bool]:
-        if self._wanted.times:
-            self._send(f"T{max(0, int(found.st_mtime))} 0 {max(0, int(found.st_atime))} 0\n".encode())
-            yield True
-
-    def _complain(self, text: str) -> bool:
-        self.failures += 1
-        self._home.meter.error = text
-        self._send(b"\x01scp: " + text.encode("utf-8", "replace") + b"\n")
-        return False  # The other side does not answer this.
-
-
-def _name(path: bytes) -> bytes:
-    name = path.rstrip(b"/").rpartition(b"/")[2]
-    return b"home" if name in {b"", b".", b".."} else name.replace(b"\n", b"_")

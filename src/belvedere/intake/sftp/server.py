@@ -23,6 +23,7 @@ import asyncssh
 
 from belvedere.intake.model import Notice
 from belvedere.intake.sftp.connection import Connection
+from belvedere.intake.sftp.hands import Hands
 from belvedere.intake.sftp.home import Meter
 from belvedere.intake.sftp.model import State, User
 from belvedere.intake.sftp.quota import Quota
@@ -78,7 +79,7 @@ class Server:
         self.sessions = sessions
         self.name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
         self.askers = ThreadPoolExecutor(4, "sftp-ask")
-        self.threads = ThreadPoolExecutor(4, "sftp-file")
+        self.hands = Hands()
         self._tell = tell
         self._strangers: set[Connection] = set()
         self._connections: set[Connection] = set()
@@ -124,7 +125,7 @@ class Server:
         await self._send_notices()
         await self._keep(all_of_them=True)
         self.askers.shutdown()
-        self.threads.shutdown()
+        self.hands.close()
 
     # --- connections ask ---
 

@@ -12,7 +12,9 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Final, NoReturn
 
 from belvedere.intake.model import Happening
@@ -20,6 +22,7 @@ from belvedere.intake.names import OURS
 from belvedere.intake.sftp.home import BEING_WRITTEN, Home, Parts, is_there, temporary
 from belvedere.intake.sftp.model import Permission
 from belvedere.intake.sftp.wire import Flag, Refused, Status, Wish, deny, fail
+from belvedere.intake.sftp.writers import WRITERS
 from belvedere.kernel.failpoints import failpoint
 
 KEPT_S: Final = 86_400.0
@@ -33,12 +36,12 @@ _COPY: Final = 16 * 1024 * 1024
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _AGAIN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_writers: "dict[tuple[int, int], Upload]" = {}
-"""Who writes which file of this process, by device and inode, so that who goes on with a cut upload gets it alone."""
+_OTHER: Final = "Another connection goes on with this upload."
+_NEWER: Final = "Another upload took the place of this one."
 
 
 class Upload:
-    """One file being written. It is used by one thread at a time."""
+    """One file being written. It is used by one thread at a time; what others of the process may do is under `lock`."""
 
     def __init__(
         self, home: Home, parts: Parts, folder: int, descriptor: int, *, appends: bool, replaces: bool
@@ -48,16 +51,14 @@ class Upload:
         self._home = home
         self._parts = parts
         self._folder = folder
-        self._inode = (found.st_dev, found.st_ino)
+        self._found = found
+        self.lock = Lock()
         self._appends = appends
         self._broken = ""
         self._files = 0 if replaces else 1
         self.descriptor = descriptor
         self.size = found.st_size
-        before = _writers.get(self._inode)
-        if before is not None:
-            before.give_up("Another connection goes on with this upload.")
-        _writers[self._inode] = self
+        WRITERS.enter(found, self)
 
     def give_up(self, why: str) -> None:
         """Let no more be written, and never give the file its final name."""
@@ -109,19 +110,38 @@ class Upload:
         if wish.times is not None:
             os.utime(self.descriptor, times=wish.times)
 
-    def publish(self, *, flush: bool) -> None:
-        """Give the file its final name: its writer says that it is whole.
+    def publish(self, *, flush: bool) -> Callable[[], os.stat_result | None]:
+        """Return what gives the file its final name, for a thread: its writer says that it is whole.
 
         Args:
             flush: wait until the disk has it.
+        """
+        WRITERS.closes(self._found)
+        return partial(self._publish, flush=flush)
+
+    def published(self, work: Callable[[], os.stat_result | None]) -> None:
+        """Take what the thread did: let go of the file, and tell of it.
 
         Raises:
             Refused: something was not written, or the name was taken over; nothing has changed under the final name.
+            OSError: the disk refused.
         """
-        name = self._parts[-1]
         try:
+            before = work()
+        finally:
+            self._let_go()
+        if before is not None:
+            self._home.quota.give_back(before.st_size, self._files)
+        self._home.tell(Happening.CLOSED, self._parts)
+
+    def _publish(self, *, flush: bool) -> os.stat_result | None:
+        """Give the file its final name; return what had it."""
+        if flush and not self._broken:
+            os.fsync(self.descriptor)
+        name = self._parts[-1]
+        with self.lock:
             if not self._broken and not self._is_mine():
-                self._broken = "Another upload took the place of this one."
+                self._broken = _NEWER
             elif self._broken:
                 self._drop()
             if self._broken:
@@ -129,30 +149,25 @@ class Upload:
             before = is_there(self._folder, name)
             if before is not None and not stat.S_ISREG(before.st_mode):
                 fail("Something that is no file has that name.")
-            if flush:
-                os.fsync(self.descriptor)
             failpoint("intake.sftp-upload.before-rename")
             os.rename(temporary(name), name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-            failpoint("intake.sftp-upload.after-rename")
-            if flush:
-                _flush(self._folder)
-        finally:
-            self._let_go()
-        if before is not None:
-            self._home.quota.give_back(before.st_size, self._files)
-        self._home.tell(Happening.CLOSED, self._parts)
+        failpoint("intake.sftp-upload.after-rename")
+        if flush:
+            _flush(self._folder)
+        return before
 
     def cut(self) -> None:
         """End without a final name: the connection is gone. What is there stays for who goes on with it."""
         try:
-            if (self._broken or not self.size) and self._is_mine():
-                self._drop()
+            with self.lock:
+                if self._broken or not self.size:
+                    self._drop()
         finally:
             self._let_go()
 
     def _is_mine(self) -> bool:
         there = is_there(self._folder, temporary(self._parts[-1]))
-        return there is not None and (there.st_dev, there.st_ino) == self._inode and _writers.get(self._inode) is self
+        return there is not None and os.path.samestat(there, self._found) and WRITERS.has(there, self)
 
     def _drop(self) -> None:
         if self._is_mine():
@@ -160,8 +175,7 @@ class Upload:
             self._home.quota.give_back(self.size, self._files)
 
     def _let_go(self) -> None:
-        if _writers.get(self._inode) is self:
-            del _writers[self._inode]
+        WRITERS.leave(self._found, self)
         os.close(self.descriptor)
         os.close(self._folder)
 
@@ -182,9 +196,18 @@ def begin(home: Home, path: bytes, flags: int) -> Upload | Later:
     """
     home.must(Permission.UPLOAD)
     parts = home.parts(path)
-    if home.quota.is_due:
+    if home.quota.is_due or _is_closing(home, parts):
         return lambda: _counted(home, parts, flags)
     return _begin(home, parts, flags)
+
+
+def _is_closing(home: Home, parts: Parts) -> bool:
+    """Tell whether a thread gives the same file its final name right now: then it is begun by a thread as well."""
+    if not WRITERS.are_closing:
+        return False
+    with home.within(parts) as folder:
+        there = is_there(folder, temporary(parts[-1]))
+    return there is not None and WRITERS.is_closing(there)
 
 
 def _counted(home: Home, parts: Parts, flags: int) -> Upload:
@@ -194,7 +217,17 @@ def _counted(home: Home, parts: Parts, flags: int) -> Upload:
     return found if isinstance(found, Upload) else found()
 
 
+class _Published(Exception):
+    """The file that was there under the hidden name got its final one meanwhile."""
+
+
 def _begin(home: Home, parts: Parts, flags: int) -> Upload | Later:
+    while True:
+        with suppress(_Published):
+            return _begun(home, parts, flags)
+
+
+def _begun(home: Home, parts: Parts, flags: int) -> Upload | Later:
     appends = bool(flags & Flag.APPEND)
     with home.within(parts) as folder:
         before = is_there(folder, parts[-1])
@@ -227,12 +260,16 @@ def _fresh(home: Home, folder: int, name: bytes, *, replaces: bool) -> int:
     try:
         return os.open(name, _NEW, _MODE, dir_fd=folder)
     except FileExistsError:
-        # Begun anew: what an earlier try left has no use any more, and who still writes it has lost the name.
-        left = is_there(folder, name)
-        if left is not None:
-            home.quota.give_back(left.st_size, 0 if replaces else 1)
-        os.unlink(name, dir_fd=folder)
-        return os.open(name, _NEW, _MODE, dir_fd=folder)
+        pass
+    # Begun anew: what an earlier try left has no use any more, and who still writes it has lost the name.
+    try:
+        size = _taken_over(folder, name, _NEWER, lambda: os.unlink(name, dir_fd=folder))
+    except _Published:
+        if not replaces:
+            home.quota.give_back(0, 1)
+        raise
+    home.quota.give_back(size, 0 if replaces else 1)
+    return os.open(name, _NEW, _MODE, dir_fd=folder)
 
 
 def _left(home: Home, folder: int, name: bytes) -> int | None:
@@ -241,10 +278,29 @@ def _left(home: Home, folder: int, name: bytes) -> int | None:
     if left is None:
         return None
     if stat.S_ISREG(left.st_mode) and left.st_nlink == 1 and left.st_ctime > time.time() - KEPT_S:
-        return os.open(name, _AGAIN, dir_fd=folder)
+        opened: list[int] = []
+        _taken_over(folder, name, _OTHER, lambda: opened.append(os.open(name, _AGAIN, dir_fd=folder)))
+        return opened[0]
     os.unlink(name, dir_fd=folder)
     home.quota.give_back(left.st_size, 1)
     return None
+
+
+def _taken_over(folder: int, name: bytes, why: str, deed: Callable[[], None]) -> int:
+    """Do something with what lies under a hidden name, after its writer lost it; return its size.
+
+    Raises:
+        _Published: it has its final name now.
+    """
+    left = is_there(folder, name)
+    if left is None:
+        raise _Published
+    with WRITERS.taken(left, why):
+        now = is_there(folder, name)
+        if now is None or not os.path.samestat(now, left):
+            raise _Published
+        deed()
+    return left.st_size
 
 
 def _copied(home: Home, parts: Parts, folder: int, *, appends: bool) -> Upload:
@@ -254,7 +310,7 @@ def _copied(home: Home, parts: Parts, folder: int, *, appends: bool) -> Upload:
         try:
             size = os.fstat(source).st_size
             home.quota.grow(size)
-            made = _fresh(home, folder, temporary(parts[-1]), replaces=True)
+            made = _made(home, folder, temporary(parts[-1]))
             try:
                 _copy(source, made, size)
             except BaseException:
@@ -268,6 +324,12 @@ def _copied(home: Home, parts: Parts, folder: int, *, appends: bool) -> Upload:
     except BaseException:
         os.close(folder)
         raise
+
+
+def _made(home: Home, folder: int, name: bytes) -> int:
+    while True:
+        with suppress(_Published):
+            return _fresh(home, folder, name, replaces=True)
 
 
 def _copy(source: int, target: int, size: int) -> None:
@@ -311,7 +373,7 @@ def forget_old(root: Path, now: float) -> int:
                 continue
             with suppress(FileNotFoundError):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                if found.st_ctime < now - KEPT_S and (found.st_dev, found.st_ino) not in _writers:
+                if found.st_ctime < now - KEPT_S and found not in WRITERS:
                     os.unlink(name, dir_fd=folder)
                     removed += 1
     return removed

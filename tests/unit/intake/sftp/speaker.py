@@ -1,6 +1,7 @@
 """A client of SFTP version 3 that says whatever it is told to, over the requests' object alone."""
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from belvedere.intake.model import Happening
@@ -53,10 +54,17 @@ class Speaker:
         del self.sent[: 4 + size]
         return kind, body
 
-    def ask(self, kind: int, body: bytes) -> tuple[int, bytes]:
-        """Send a request and return its answer's kind and body without the number."""
+    def begin(self, kind: int, body: bytes) -> Callable[[], tuple[int, bytes]]:
+        """Send a request; what is returned does what threads do of it, and returns its answer as `ask` does."""
         self.number += 1
         self.requests.feed(struct.pack(">IBI", len(body) + 5, kind, self.number) + body)
+        return self._end
+
+    def ask(self, kind: int, body: bytes) -> tuple[int, bytes]:
+        """Send a request and return its answer's kind and body without the number."""
+        return self.begin(kind, body)()
+
+    def _end(self) -> tuple[int, bytes]:
         while self.requests.long is not None:
             self.requests.finish(self.requests.long)
         answered, found = self.packet()

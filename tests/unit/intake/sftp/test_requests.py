@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import struct
+import threading
 from pathlib import Path
 
 import pytest
@@ -167,11 +168,62 @@ def test_who_goes_on_takes_the_upload_from_a_connection_that_hangs(client, root)
 def test_of_two_who_begin_the_same_file_the_later_one_has_it(client, root):
     other = Speaker(root)
     first, second = client.open(b"m.tsv"), other.open(b"m.tsv")
-    client.write(first, 0, b"first")
+    refused(lambda: client.write(first, 0, b"first"), Status.FAILURE)
     other.write(second, 0, b"second")
     refused(lambda: client.shut(first), Status.FAILURE)
     other.shut(second)
     assert (root / "acme" / "m.tsv").read_bytes() == b"second"
+    other.close()
+
+
+@pytest.mark.parametrize("flags", [NEW, ON])
+def test_a_file_begun_while_a_thread_names_it_waits_in_a_thread_too(client, root, flags):
+    other, first = Speaker(root), client.open(b"m.tsv")
+    client.write(first, 0, b"first")
+    named = client.begin(Kind.CLOSE, text(first))
+    begun = other.begin(Kind.OPEN, text(b"m.tsv") + struct.pack(">II", flags, 0))
+    assert other.requests.long is not None, "it is not begun in the loop"
+    named()
+    _, found = begun()
+    second = found[4:8]
+    other.write(second, 0, b"SEC")
+    other.shut(second)
+    assert client.get(b"m.tsv") == (b"SEC" if flags == NEW else b"SECst")
+    other.close()
+
+
+def test_a_file_taken_over_before_a_thread_names_it_is_the_newer_ones(client, root):
+    other, first = Speaker(root), client.open(b"m.tsv")
+    client.write(first, 0, b"first")
+    named = client.begin(Kind.CLOSE, text(first))
+    second = other.open(b"m.tsv")
+    other.write(second, 0, b"half")
+    refused(named, Status.FAILURE)
+    assert "m.tsv" not in names(root / "acme")
+    other.write(second, 4, b" and half")
+    other.shut(second)
+    assert client.get(b"m.tsv") == b"half and half"
+    other.close()
+
+
+def test_nobody_takes_a_file_over_in_the_moment_in_which_it_gets_its_name(client, root, monkeypatch):
+    other, first, rename = Speaker(root), client.open(b"m.tsv"), os.rename
+    client.write(first, 0, b"first")
+    named = client.begin(Kind.CLOSE, text(first))
+    begun = other.begin(Kind.OPEN, text(b"m.tsv") + struct.pack(">II", NEW, 0))
+    taking = threading.Thread(target=begun)
+
+    def slowly(source, target, *, src_dir_fd, dst_dir_fd):
+        taking.start()
+        taking.join(0.05)
+        assert taking.is_alive()
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", slowly)
+    named()
+    taking.join()
+    assert (root / "acme" / "m.tsv").read_bytes() == b"first"
+    assert [what for what, _ in client.told] == [Happening.CLOSED]
     other.close()
 
 

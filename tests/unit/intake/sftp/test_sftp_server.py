@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -18,7 +19,7 @@ import pytest
 from belvedere.audit.service import FileHistory
 from belvedere.identity.passwords import Passwords
 from belvedere.intake.model import Happening, Notice
-from belvedere.intake.sftp import hostkeys
+from belvedere.intake.sftp import hostkeys, scp_source
 from belvedere.intake.sftp.model import Made, State
 from belvedere.intake.sftp.server import Options, Server
 from belvedere.intake.sftp.service import SftpUsers
@@ -351,6 +352,55 @@ def test_an_idle_session_ends(world, monkeypatch):
 
     world.client(wait)
     until(lambda: world.sessions.list(SYSTEM).items[0].state is State.IDLE)
+
+
+def test_a_disk_that_hangs_keeps_other_tenants_files_and_folders_going(world, monkeypatch):
+    hung, goes_on, rename, listdir = threading.Semaphore(0), threading.Event(), os.rename, scp_source.os.listdir
+
+    def wait() -> None:
+        hung.release()
+        assert goes_on.wait(10)
+
+    def renamed(source: bytes, target: bytes, **folders: int) -> None:
+        if target.startswith(b"slow"):
+            wait()
+        rename(source, target, **folders)
+
+    def listed(folder: int) -> list[str]:
+        found = listdir(folder)
+        if "slow-list" in found:
+            wait()
+        return found
+
+    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(os, "listdir", listed)
+    (world.root / "many").mkdir(parents=True)
+    (world.root / "many" / "slow-list").touch()
+
+    async def put(sftp: asyncssh.SFTPClient, name: str) -> None:
+        async with sftp.open(name, "wb") as file:
+            await file.write(b"x")
+
+    async def talk(connection: asyncssh.SSHClientConnection) -> None:
+        async with connection.start_sftp_client() as sftp, connection.start_sftp_client() as beside, \
+                asyncssh.connect("127.0.0.1", world.port, known_hosts=None, config=(), username="charlie",
+                                 password=PASSWORD + "s", client_keys=None) as others:  # fmt: skip
+            listing = asyncio.create_task(asyncio.to_thread(world.run, "scp", "-O", "-r", "{}:many", "many"))
+            slow = [asyncio.create_task(put(one, f"slow{number}")) for number, one in enumerate((sftp, beside))]
+            for _ in range(3):
+                assert await asyncio.to_thread(hung.acquire, timeout=10)
+            async with others.start_sftp_client() as charlie:
+                await put(charlie, "m.tsv")
+                assert "m.tsv" in await charlie.listdir(".")
+            assert not any(one.done() for one in [listing, *slow])
+            goes_on.set()
+            await asyncio.gather(*slow)
+            assert (await listing).returncode == 0
+
+    world.client(talk)
+    assert (world.home / "data" / "charlie" / "m.tsv").read_bytes() == b"x"
+    assert (world.root / "slow0").read_bytes() == b"x"
+    assert (world.home / "many" / "slow-list").exists()
 
 
 def test_host_keys_are_made_once_and_nobody_else_reads_them(world):
