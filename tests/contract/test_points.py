@@ -228,6 +228,19 @@ def test_a_missing_value_does_not_take_one_away(world: World) -> None:
     assert world.seen(world.serials[0], "c") == {("M0200_U1_V", START): 1.0, ("M0200_Ch1_W", START): 3.0}
 
 
+@pytest.mark.parametrize("kinds", [2, 32])
+def test_values_are_missing_in_few_ways_and_in_many(world: World, kinds: int) -> None:
+    channels = [channel(f"Ch{n}", "W") for n in range(5)]
+    values = [1 / 3, 5e-324, 1.7976931348623157e308, -0.1, 123456789.123456789]
+    rows = [[None if row % kinds >> n & 1 else value * (1 if row % 2 else -1) for n, value in enumerate(values)]
+            for row in range(64)]
+    times = [START + row for row in range(-32, 32)]
+    written(world, batch(times, *map(list, zip(*rows, strict=True)), channels=channels))
+    assert world.seen(world.serials[0], "c") == {
+        (f"M0200_Ch{n}_W", moment): value
+        for moment, row in zip(times, rows, strict=True) for n, value in enumerate(row) if value is not None}
+
+
 def test_one_time_twice_in_a_batch_and_times_out_of_order(world: World) -> None:
     written(world, batch([START + 5, START, START + 5, START], [1.0, 2.0, 3.0, None]))
     assert world.seen(world.serials[0], "c") == {("M0200_U1_V", START): 2.0, ("M0200_U1_V", START + 5): 3.0}

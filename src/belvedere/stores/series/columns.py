@@ -4,7 +4,9 @@ What is not here: reading files (`intake/meters/`), and the statements (`postgre
 points imports this.
 """
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 import polars as pl
@@ -16,6 +18,19 @@ LATEST_S: Final = 7_258_118_400
 """2200."""
 
 _ROWS: Final = 20_000
+
+_MOST_KINDS: Final = 8
+_KIND: Final = "missing"
+
+_FORMS: Final = {"time": "q", "step": "f", "gap": "q"}
+"""How `struct` writes the columns that are no channel's: timestamptz, real, bigint. A channel's are float8."""
+
+_EPOCH_S: Final = 946_684_800
+"""2000, where PostgreSQL's times begin, in seconds since 1970 UTC."""
+
+_BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END: Final = b"\xff\xff"
+
 _PAUSE: Final = 2.5
 """How many usual steps a row may come late before what is between counts as a gap."""
 
@@ -65,8 +80,39 @@ def stepped(frame: pl.DataFrame, before: int | None) -> pl.DataFrame:
         pl.when(late).then(since - round(usual)).cast(pl.Int64).alias("gap"), pl.exclude("time"))
 
 
-def text(frame: pl.DataFrame) -> Iterator[bytes]:
-    """Write rows as COPY takes them, a few at a time."""
+def encoded(frame: pl.DataFrame) -> tuple[str, Iterator[bytes]]:
+    """Write rows as COPY takes them, a few at a time, and tell the format: `binary`, or `csv` where nulls lie anyhow.
+
+    Binary costs the server two thirds of the time, as nothing is read from text. Rows with the same columns missing go
+    together then: a meter that writes all of its channels with one clock has one or two kinds of rows.
+    """
+    holes = [name for name in frame.columns if 0 < frame.get_column(name).null_count() < frame.height]
+    if not holes:
+        return "binary", _binary([frame])
+    kinds = frame.with_columns(pl.struct(pl.col(holes).is_null()).alias(_KIND))
+    if kinds.get_column(_KIND).n_unique() > _MOST_KINDS:
+        return "csv", _text(frame)
+    return "binary", _binary(kinds.partition_by(_KIND, maintain_order=True, include_key=False))
+
+
+def _binary(frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """Write frames, in each of which a column is full or empty: "Binary Format" of COPY in PostgreSQL's manual."""
+    yield _BEGIN
+    for frame in frames:
+        full = [name for name in frame.columns if not frame.get_column(name).null_count()]
+        forms = {name: _FORMS.get(name, "d") for name in full}
+        pack = struct.Struct(">h" + "".join(f"i{forms.get(name, '')}" for name in frame.columns)).pack
+        sizes = {name: struct.calcsize(f">{form}") for name, form in forms.items()}
+        counted = frame.with_columns((pl.col("time") - _EPOCH_S) * 1_000_000)
+        for part in counted.iter_slices(_ROWS):
+            fields: list[Iterable[object]] = [repeat(len(frame.columns))]
+            for name in frame.columns:
+                fields += [repeat(sizes[name]), part.get_column(name).to_list()] if name in sizes else [repeat(-1)]
+            yield b"".join(map(pack, *fields))
+    yield _END
+
+
+def _text(frame: pl.DataFrame) -> Iterator[bytes]:
     for part in frame.iter_slices(_ROWS):
         shown = part.with_columns(
             pl.from_epoch("time", time_unit="s").dt.strftime("%Y-%m-%d %H:%M:%S+00"))

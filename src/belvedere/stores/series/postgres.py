@@ -252,14 +252,16 @@ def mend_gaps(connection: Connection, source: Source, first_s: int, last_s: int)
 
 
 def _copy(connection: Connection, table: sql.Composable, frame: "pl.DataFrame") -> None:
-    from belvedere.stores.series.columns import text  # noqa: PLC0415  (polars is heavy, and only writing needs it)
+    from belvedere.stores.series.columns import encoded  # noqa: PLC0415  (polars is heavy, and only writing needs it)
 
     columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    form, pieces = encoded(frame)
     with (
         connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, columns)) as copy,
+        cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
+            table, columns, sql.SQL(form))) as copy,
     ):
-        for piece in text(frame):
+        for piece in pieces:
             copy.write(piece)
     failpoint("stores.series.copied")
 
