@@ -51,6 +51,7 @@ class LocalDoor:
         self._hooks = hooks
         self._folder = folder
         self._callers: dict[int, _Caller] = {}
+        self._rests_until = 0.0
 
     def run(self, stop: Flag, ready: Flag | None = None) -> None:
         """Serve until `stop` is set; `ready` is set when callers can come.
@@ -60,7 +61,6 @@ class LocalDoor:
             Conflict: another process serves it.
         """
         with self._alone(), self._listening() as door, selectors.DefaultSelector() as waiting:
-            waiting.register(door, selectors.EVENT_READ)
             if ready is not None:
                 ready.set()
             due = 0.0
@@ -97,6 +97,7 @@ class LocalDoor:
 
     def _serve(self, door: socket.socket, waiting: selectors.DefaultSelector) -> None:
         """Hear who has something to say, keep what is complete, and answer."""
+        self._open_or_close(door, waiting)
         complete: list[_Caller] = []
         for key, _ in waiting.select(_LOOK_S):
             if key.fileobj is door:
@@ -115,10 +116,25 @@ class LocalDoor:
         if complete:
             self._answer(complete)
 
+    def _open_or_close(self, door: socket.socket, waiting: selectors.DefaultSelector) -> None:
+        """Look for callers only while there is room for one; whoever comes meanwhile waits in the socket's queue."""
+        has_room = len(self._callers) < _MOST_CALLERS and time.monotonic() >= self._rests_until
+        if has_room and door not in waiting.get_map():
+            waiting.register(door, selectors.EVENT_READ)
+        elif not has_room and door in waiting.get_map():
+            waiting.unregister(door)
+
     def _admit(self, door: socket.socket, waiting: selectors.DefaultSelector) -> None:
         with suppress(BlockingIOError):
             while len(self._callers) < _MOST_CALLERS:
-                line, _ = door.accept()
+                try:
+                    line, _ = door.accept()
+                except BlockingIOError:
+                    raise
+                except OSError as error:  # No more files may be open here; it passes when others are closed.
+                    _LOG.warning("a caller of the command hook has to wait", reason=error.strerror)
+                    self._rests_until = time.monotonic() + _LOOK_S
+                    return
                 line.setblocking(False)  # noqa: FBT003  (the socket's own)
                 uid, gid = _peer(line)
                 if not self._allowed(uid, gid):

@@ -1,17 +1,21 @@
 """The command hook: what its program tells by the socket, keeps while nobody listens, and what is made of it."""
 
+import errno
 import os
+import selectors
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.intake.hooks.conftest import ROOT, SESSION, Rig
 
+from belvedere.intake.hooks import local
 from belvedere.intake.hooks.event import DISCONNECT, of_environment
 from belvedere.intake.hooks.service import Hooks
 from belvedere.intake.hooks.spool import MOST_BYTES
@@ -51,6 +55,16 @@ def say(rig: Rig, said: bytes, *, end: bool = True) -> bytes:
             return line.recv(64)
         except (BrokenPipeError, ConnectionResetError):
             return b""
+
+
+@contextmanager
+def closing_descriptor(folder: Path) -> Iterator[int]:
+    """Open a folder for the block."""
+    here = os.open(folder, os.O_RDONLY)
+    try:
+        yield here
+    finally:
+        os.close(here)
 
 
 def told(environment: dict[str, str], number: str = "1") -> bytes:
@@ -154,6 +168,54 @@ def test_one_who_says_too_much_or_nothing_hinders_nobody(rig: Rig) -> None:
         os.close(here)
         assert say(rig, b"x" * (MOST_BYTES + 70_000)) == b""
         assert say(rig, told(UPLOAD)) == b"kept\n"
+
+
+def test_where_all_lines_are_taken_nobody_is_looked_for_until_one_is_free(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_MOST_CALLERS", 2)
+    monkeypatch.setattr(local, "_LOOK_S", 0.0)
+    door = rig.local()
+    with door._alone(), door._listening() as place, selectors.DefaultSelector() as waiting, ExitStack() as lines:
+        here = lines.enter_context(closing_descriptor(rig.folder))
+        silent, other, late = (lines.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3))
+        for one in (silent, other, late):
+            one.connect(f"/proc/self/fd/{here}/socket")
+        late.sendall(told(UPLOAD))
+        late.shutdown(socket.SHUT_WR)
+        for _ in range(3):
+            door._serve(place, waiting)
+        assert len(door._callers) == 2
+        assert waiting.select(0) == [], "a caller that has to wait wakes nobody"
+        silent.close()
+        for _ in range(3):
+            door._serve(place, waiting)
+        assert late.recv(100) == b"kept\n"
+        other.close()
+        door._serve(place, waiting)
+    assert rig.noted() == [("acme", "camp/a.tsv", "closed")]
+
+
+def test_a_process_that_may_open_no_more_files_goes_on_serving(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    class Full:
+        def accept(self) -> None:
+            tries.append(1)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        def fileno(self) -> int:
+            return place.fileno()
+
+    door = rig.local()
+    monkeypatch.setattr(local, "_LOOK_S", 0.02)
+    with door._alone(), door._listening() as place, selectors.DefaultSelector() as waiting:
+        with socket.socket(socket.AF_UNIX) as caller, closing_descriptor(rig.folder) as here:
+            caller.connect(f"/proc/self/fd/{here}/socket")
+            full: Any = Full()
+            for _ in range(2):
+                door._serve(full, waiting)
+        assert len(tries) == 1, "it rests before it tries again"
 
 
 def test_what_others_left_in_the_folder_is_let_be(rig: Rig) -> None:
