@@ -45,6 +45,9 @@ DATA: Final = "data"
 KNOWN_BY: Final = "BELVEDERE.file"
 """Name of the extended header that keeps device and number of a file in its old file system."""
 
+CHANGED: Final = "BELVEDERE.changed"
+"""Name of the one that keeps when it was changed or moved last, in nanoseconds, by the old file system's clock."""
+
 KEYS: Final = ("master",)
 """Files of `keys/` that open credentials. Passwords of this home's own server belong to the home, not to a backup."""
 
@@ -83,7 +86,10 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What stands at the head of an archive; of a first form also what it holds."""
+    """What stands at the head of an archive; of a first form also what it holds.
+
+    `began_ns` is when the control database began to be dumped: what moved since is ahead of its row.
+    """
 
     format: int
     version: str
@@ -93,6 +99,7 @@ class Manifest(msgspec.Struct, frozen=True):
     folders: list[str]
     databases: list[DatabaseEntry] = []
     missing: dict[str, str] = {}
+    began_ns: int = 0
 
 
 class Archive(tarfile.TarFile):

@@ -12,6 +12,7 @@ import io
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from belvedere.app import Services
 
 _PAGE: Final = 200
+_COARSE_NS: Final = 1_000_000_000
+"""How far the clock by which a file system tells changes may be behind, with room to spare."""
+
 _LEFT_OUT: Final = (".lock", ".sqlite", ".sqlite-wal", ".sqlite-shm")
 """Files beside the history that are made anew from it."""
 
@@ -132,11 +136,12 @@ def _write(services: "Services", choice: Choice, scratch: Path, say: Say) -> Con
     if not choice.files:
         del folders[DATA]
     total = _must_fit(choice, folders, tenants, say)
+    began_ns = time.time_ns() - _COARSE_NS
     run([*dump, f"--file={scratch / CONTROL}"], services.database.url, "Dumping the control database")
     say(f"control database, {amount((scratch / CONTROL).stat().st_size)}")
     head = Manifest(
         format=FORMAT, version=__version__, made_at=iso(utc_now()), steps=steps, member_role=member,
-        folders=sorted(folders),
+        folders=sorted(folders), began_ns=began_ns,
     )
     with writing(choice.file) as archive:
         _add_bytes(archive, MANIFEST, msgspec.json.encode(head))

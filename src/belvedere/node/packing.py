@@ -18,7 +18,7 @@ from typing import IO, Final
 from belvedere.intake.files import being_written, ident
 from belvedere.intake.names import DONE, OURS, text_of
 from belvedere.intake.resumable.parts import FOLDER as ON_THEIR_WAY
-from belvedere.node.archive import KNOWN_BY, Archive, Packed
+from belvedere.node.archive import CHANGED, KNOWN_BY, Archive, Packed
 from belvedere.node.progress import Progress
 
 MOST_NAMED: Final = 50
@@ -73,11 +73,12 @@ class Packer:
         self._tally = Packed()
         self._known: set[int] = set()
         self._folders: set[str] = set()
+        self._writing: set[str] = set()
 
     def add(self, name: str, folder: Path, rule: "Rule") -> Packed:
         """Pack a folder as `files/NAME`; one that is missing is an empty one."""
         self._within, self._rule, self._tally = f"files/{name}", rule, Packed()
-        self._known, self._folders = set(), set(rule.skipped)
+        self._known, self._folders, self._writing = set(), set(rule.skipped), set()
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -88,6 +89,7 @@ class Packer:
                     break
         finally:
             os.close(descriptor)
+        self._tally.writing = len(self._writing)
         return self._tally
 
     def _folder(self, descriptor: int, at: str, only: Collection[str] | None = None) -> bool:
@@ -130,8 +132,7 @@ class Packer:
             return True  # It lies elsewhere by now.
 
     def _new_file(self, folder: int, name: str, place: str, found: os.stat_result) -> bool:
-        # A file that was moved since is the same; one with several names is packed under each.
-        key = hash((ident(found), found.st_size, found.st_mtime_ns, place if found.st_nlink > 1 else ""))
+        key = _key(found, place)
         if key in self._known:
             return False
         if not stat.S_ISREG(found.st_mode):
@@ -144,19 +145,20 @@ class Packer:
             raise
         except OSError as error:
             return self._unread(place, (error.strerror or str(error)).lower())
-        self._known.add(key)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            self._pack(file, place)
-        return True
+            return self._pack(file, place)
 
-    def _pack(self, file: IO[bytes], place: str) -> None:
+    def _pack(self, file: IO[bytes], place: str) -> bool:
+        """Pack an open file; False if somebody writes it, which is no news: it is looked at again as long as any is."""
         # What came of a file that is sent over HTTP grows; the control database knows how much of it counts.
         whole = self._rule.whole and place.split("/")[1:2] != [ON_THEIR_WAY]
         if not (whole and being_written(file.fileno())):
             for _ in range(_TRIES):
                 if self._copied(file, place, whole=whole):
-                    return
-        self._tally.writing += 1
+                    self._writing.discard(place)
+                    return True
+        self._writing.add(place)
+        return False
 
     def _copied(self, file: IO[bytes], place: str, *, whole: bool) -> bool:
         """Write one file into the archive; False, and nothing in it, where it changed under our hands."""
@@ -177,6 +179,7 @@ class Packer:
         if changed:
             archive.cut_at(begin)
             return False
+        self._known.add(_key(found, place))
         self._tally.files += 1
         self._tally.bytes += found.st_size
         return True
@@ -199,6 +202,14 @@ class Packer:
         return False
 
 
+def _key(found: os.stat_result, place: str) -> int:
+    """Return by what a file is known that was packed: one that was moved since is the same.
+
+    One with several names is packed under each.
+    """
+    return hash((ident(found), found.st_size, found.st_mtime_ns, place if found.st_nlink > 1 else ""))
+
+
 def measured(folder: Path) -> int:
     """Return about how many bytes the files below a folder have; what goes away meanwhile counts nothing."""
     total = 0
@@ -213,7 +224,7 @@ def _described(name: str, found: os.stat_result) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = found.st_size, found.st_mtime_ns / 1e9, stat.S_IMODE(found.st_mode)
     member.uid, member.gid = found.st_uid, found.st_gid
-    member.pax_headers = {KNOWN_BY: ident(found)}
+    member.pax_headers = {KNOWN_BY: ident(found), CHANGED: str(found.st_ctime_ns)}
     return member
 
 

@@ -105,7 +105,7 @@ def restore(settings: Settings, origin: Source, actor: Actor, say: Say = lambda 
     try:
         with disk_errors(home.path), tempfile.TemporaryDirectory(prefix=".restore-", dir=home.path) as scratch:
             _begin(places)
-            target = Target(Path(scratch), places)
+            target = Target(Path(scratch), places, manifest.began_ns)
             contents = _unpack(settings, origin, manifest, target, say)
             with _server(settings, say) as superuser:
                 url = initialise(settings, superuser, say)

@@ -53,8 +53,8 @@ def look_at_all(connection: Connection) -> None:
 def keep_came_back(connection: Connection, found: Iterable[Sequence[str | int | bool]]) -> None:
     """Keep for the length of the transaction which of tenants' files and folders came back, and as what."""
     connection.execute(
-        "CREATE TEMP TABLE came_back (tenant text, folder text, name text, is_folder boolean, was text, is_now text, "
-        "changed_ns bigint) ON COMMIT DROP"
+        "CREATE TEMP TABLE came_back (tenant text, folder text, name text, is_folder boolean, late boolean, was text, "
+        "is_now text, changed_ns bigint) ON COMMIT DROP"
     )
     with connection.cursor() as cursor, cursor.copy("COPY came_back FROM STDIN") as rows:
         for row in found:
@@ -65,7 +65,10 @@ def keep_came_back(connection: Connection, found: Iterable[Sequence[str | int | 
 
 
 def moved_since(connection: Connection) -> list[DictRow]:
-    """Return files that lie in `parsed/` or `error/` while their rows, which are older, have them where they came."""
+    """Return files that lie in `parsed/` or `error/`, while their rows have them where they came, or they have none.
+
+    The rows are older: of files without one, those count that came there after the rows were dumped.
+    """
     return connection.execute(
         "SELECT tenant.name AS tenant, upload.folder, upload.name, came_back.folder AS into, came_back.name AS done "
         "FROM upload JOIN tenant ON tenant.serial = upload.tenant_id JOIN came_back ON came_back.tenant = tenant.name "
@@ -73,7 +76,12 @@ def moved_since(connection: Connection) -> list[DictRow]:
         "AND came_back.folder IN (ltrim(upload.folder || '/parsed', '/'), ltrim(upload.folder || '/error', '/')) "
         "WHERE upload.state IN ('received', 'reading', 'waiting', 'left') AND upload.moved_to IS NULL AND NOT EXISTS "
         "(SELECT FROM came_back AS here WHERE here.tenant = tenant.name AND here.folder = upload.folder "
-        "AND here.name = upload.name)"
+        "AND here.name = upload.name) "
+        "UNION ALL SELECT tenant.name, regexp_replace(done.folder, '/?(parsed|error)$', ''), done.name, done.folder, "
+        "done.name FROM came_back AS done JOIN tenant ON tenant.name = done.tenant WHERE late AND NOT is_folder "
+        "AND done.folder ~ '(^|/)(parsed|error)$' AND NOT EXISTS (SELECT FROM upload "
+        "WHERE upload.tenant_id = tenant.serial AND (upload.moved_to = done.folder || '/' || done.name OR "
+        "upload.file = was AND upload.state <> 'gone'))"
     ).fetchall()
 
 

@@ -2,8 +2,8 @@
 
 The control database knows tenants' files and campaigns' folders by device and number in their file system, which are
 others now: what each was known by stands in the archive, and the rows are told. A file that was moved to `parsed/`
-between the dump of its row and its turn in the backup goes back to where its row has it; it is read once more, which
-changes nothing.
+between the dump of the rows and its turn in the backup goes back to where it came; it is read once more, which changes
+no value and gives it the row that it lacks.
 """
 
 import json
@@ -22,7 +22,7 @@ from belvedere.intake.names import name_of, text_of
 from belvedere.kernel.db import Connection
 from belvedere.kernel.errors import Rejected
 from belvedere.node import store
-from belvedere.node.archive import DATA, KNOWN_BY, Archive, Say
+from belvedere.node.archive import CHANGED, DATA, KNOWN_BY, Archive, Say
 from belvedere.node.home import disk_errors
 from belvedere.node.progress import Progress
 
@@ -35,11 +35,12 @@ _PARTS_OF_A_CAMPAIGN: Final = 2
 class Target:
     """Where to unpack: `scratch` for what is read from there, `places` for folders by their names in the archive.
 
-    A folder that is in no place is passed over.
+    A folder that is in no place is passed over. `began_ns` is when the control database began to be dumped.
     """
 
     scratch: Path
     places: Mapping[str, Path]
+    began_ns: int = 0
 
     @property
     def notes(self) -> Path:
@@ -67,7 +68,7 @@ def unpack(path: Path, target: Target, say: Say = lambda _: None) -> None:
                 with disk_errors(top):
                     found = _put(archive, member, top.joinpath(*within), as_it_was=kept)
                 if kept and found is not None:
-                    _note(notes.write, within, member, found)
+                    _note(notes.write, within, member, found, began_ns=target.began_ns)
             progress.add(member.size)
 
 
@@ -126,13 +127,17 @@ def _fill(archive: Archive, member: tarfile.TarInfo, descriptor: int) -> None:
 # --- what the control database knows files by --------------------------------------------------------------
 
 
-def _note(write: Callable[[str], int], parts: tuple[str, ...], member: tarfile.TarInfo, found: os.stat_result) -> None:
+def _note(
+    write: Callable[[str], int], parts: tuple[str, ...], member: tarfile.TarInfo, found: os.stat_result, *,
+    began_ns: int,
+) -> None:
     """Keep what a tenant's file, or a folder that may be a campaign's, was known by and is known by now."""
     was = member.pax_headers.get(KNOWN_BY, "")
     if not was or len(parts) < _PARTS_OF_A_CAMPAIGN or (member.isdir() and len(parts) != _PARTS_OF_A_CAMPAIGN):
         return
     tenant, *folders, name = (text_of(one) for one in parts)
-    row = [tenant, "/".join(folders), name, member.isdir(), was, ident(found), found.st_ctime_ns]
+    late = int(member.pax_headers.get(CHANGED, "0")) >= began_ns
+    row = [tenant, "/".join(folders), name, member.isdir(), late, was, ident(found), found.st_ctime_ns]
     write(json.dumps(row) + "\n")
 
 
