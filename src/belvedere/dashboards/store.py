@@ -269,9 +269,13 @@ def of_campaign(connection: Connection, tenant: int, kind: str, table: str) -> O
 
 
 def renewed(connection: Connection, dashboard_id: UUID, *, values_at: datetime, now: datetime) -> bool:
-    """Write down up to when a dashboard's values are shown, if it is; tell whether it is."""
+    """Write down up to when a dashboard's values are shown, if it is; tell whether it is.
+
+    However the clocks of two hosts go, that is later than its last change, of which there may be a picture.
+    """
     return bool(connection.execute(
-        "UPDATE dashboard SET values_at = greatest(values_at, %s), renewed_at = %s WHERE id = %s AND state = 'ready'",
+        "UPDATE dashboard SET values_at = greatest(values_at, %s), "
+        "renewed_at = greatest(%s, changed_at + interval '1 us') WHERE id = %s AND state = 'ready'",
         [values_at, now, dashboard_id]).rowcount)
 
 

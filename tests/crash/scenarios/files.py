@@ -19,6 +19,7 @@ COVERS = (
     "intake.move.renamed", "intake.take.before-end", "intake.take.end-before-commit", "intake.take.moved",
     "intake.report.written", "intake.campaigns.folder-made", "stores.tables.before-commit",
     "intake.take.brought-back", "intake.remove-tenant.folder-gone",
+    "dashboards.renew.followed", "dashboards.renew.before-commit", "dashboards.rename.before-commit",
 )
 ENVIRONMENT = {"BELVEDERE_INTAKE_STILL_S": "0", "BELVEDERE_INTAKE_LOOK_S": "1", "BELVEDERE_DATA_ROOT": "data"}
 
@@ -29,6 +30,8 @@ SENT = {
     "old/table.csv": "a,b\n1,2\n3,4\n",
     "old/1/c.tsv": "02001084\t02001084\nMV_T302_V002\tPh 1 V\n05/01/26 12:00:00\t232\n",
 }
+
+LATE = "camp/1/late.tsv"
 
 
 def act(world: Any) -> None:
@@ -42,12 +45,14 @@ def act(world: Any) -> None:
         services.intake.notice_all([
             Notice("acme", path, Happening.CLOSED, Via.SFTP, key=path) for path in SENT
         ])
-        world.wait(lambda: ended(world, acme) == len(SENT), "all files are done")
+        world.wait(lambda: ended(world, acme) >= len(SENT), "all files are done")
         (refused,) = services.uploads.list(SYSTEM, tenant=acme.serial, text="bad.tsv").items[:1]
         world.once("again", lambda: again(services, refused))
-        world.wait(lambda: ended(world, acme) == len(SENT), "the one tried again is done")
+        world.wait(lambda: ended(world, acme) >= len(SENT), "the one tried again is done")
+        renewed(world, acme, home)
         services.campaigns.make(SYSTEM, acme.serial, "made")
         rename(services, acme)
+        world.wait(lambda: board(services, acme, "plant"), "the dashboard of the campaign by its new name")
         delete(services, acme)
         going = None if (world.home / "did-go") .exists() else ensure(world, "going")
         if going is not None:
@@ -68,12 +73,13 @@ def check(world: Any) -> None:
     lying = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
     assert lying == [
         ".belvedere-deleted/old/1/parsed/c.tsv", ".belvedere-deleted/old/parsed/table.csv", "plant/1/error/bad.tsv",
-        "plant/1/parsed/a.tsv", "plant/1/parsed/b.tsv",
+        "plant/1/parsed/a.tsv", "plant/1/parsed/b.tsv", "plant/1/parsed/late.tsv",
     ], lying
     uploads = services.uploads.list(SYSTEM, tenant=acme.serial, limit=200).items
-    assert Counter(one.name for one in uploads) == Counter(Path(path).name for path in SENT), uploads
+    assert Counter(one.name for one in uploads) == Counter(Path(path).name for path in (*SENT, LATE)), uploads
     assert {one.name: str(one.state) for one in uploads} == {
         "a.tsv": "parsed", "b.tsv": "parsed", "bad.tsv": "refused", "c.tsv": "parsed", "table.csv": "parsed",
+        "late.tsv": "parsed",
     }
     assert not any(one.same_as for one in uploads)
     told = Counter(
@@ -94,6 +100,8 @@ def check(world: Any) -> None:
             "+ (SELECT count(*) FROM campaign WHERE points_under IS NOT NULL) AS n"
         ).fetchone()
     assert left is not None and left["n"] == 0
+    # It is the one that it was, whatever its campaign is called.
+    assert str(board(services, acme, "plant").id) == (world.home / "board").read_text()
     assert not (services.intake.root.path / "going").exists()
     assert services.history.verify().ok
 
@@ -120,6 +128,23 @@ def again(services: Any, upload: Any) -> None:
     """Have a refused file tried again, unless a run before has begun that."""
     with suppress(Rejected):
         services.uploads.try_again(SYSTEM, upload.id)
+
+
+def board(services: Any, tenant: Any, *names: str) -> Any:
+    """Find the dashboard of a campaign that is ready."""
+    found = services.dashboards.list(SYSTEM, tenant=tenant.serial).items
+    return next((one for one in found if one.table in names and one.state == "ready"), None)
+
+
+def renewed(world: Any, tenant: Any, home: Path) -> None:
+    """Send a file to a campaign that has its dashboard already, and wait until that shows it."""
+    services = world.services
+    found = world.wait(lambda: board(services, tenant, "camp", "plant"), "the dashboard of the campaign")
+    world.once("see", lambda: (world.home / "board").write_text(str(found.id)))
+    world.once("late", lambda: send(home / LATE, SENT["camp/1/a.tsv"].replace("10:00", "13:00")))
+    services.intake.notice_all([Notice("acme", LATE, Happening.CLOSED, Via.SFTP, key=LATE)])
+    world.wait(lambda: ended(world, tenant) == len(SENT) + 1, "the late file is done")
+    world.wait(lambda: board(services, tenant, "camp", "plant").renewed_at, "a dashboard with the newest values")
 
 
 def rename(services: Any, tenant: Any) -> None:
