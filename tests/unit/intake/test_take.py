@@ -2,14 +2,17 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from belvedere.intake.campaigns.measured import Measurements
 from belvedere.intake.model import Happening, Notice, Via
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.errors import Later
-from intake_world import World, meter
+from belvedere.web.upload_words import measured
+from intake_world import HEADER, World, meter
 
 
 def test_a_file_is_read_stored_moved_and_reported(world: World) -> None:
@@ -31,6 +34,27 @@ def test_a_file_is_read_stored_moved_and_reported(world: World) -> None:
     assert first.startswith(b"tsv_parser_run,status=success ")
     # By the second, runs of two tenants would be one point.
     assert len(first.rpartition(b" ")[2]) == len("1764000000000000000")
+
+
+def test_rows_of_a_lost_clock_are_stored_and_give_a_file_and_its_campaign_no_date(world: World) -> None:
+    lost = "01/01/20 01:00:02\t230\t1\n02/01/20 01:00:02\t231\t1\n"
+    world.put("camp/1/some.tsv", HEADER + lost + "05/01/26 10:00:00\t232\t1\n05/01/26 10:10:00\t233\t1\n")
+    world.put("camp/1/all.tsv", HEADER + lost.replace("01:", "02:"))
+    world.take()
+    found = {one.name: one for one in world.uploads()}
+    assert {name: (one.rows, one.lost_clock) for name, one in found.items()} == {"some.tsv": (4, 2), "all.tsv": (2, 2)}
+    some, every = found["some.tsv"], found["all.tsv"]
+    assert len(world.points.seen(world.serial, "camp")) == 12
+    assert (some.first_at, some.last_at) == (
+        datetime(2026, 1, 5, 10, tzinfo=UTC), datetime(2026, 1, 5, 10, 10, tzinfo=UTC))
+    assert (every.first_at, every.last_at) == (None, None)
+    [known] = Measurements(database=world.database, store_kind="series").of_tenant(world.serial)
+    assert (known.first, known.last, known.points, known.rows) == (some.first_at, some.last_at, 12, 6)
+    shown = [measured(one.first_at, one.last_at, one.lost_clock) for one in (some, every)]
+    assert "2026-01-05 10:00 to 10:10" in shown[0] and "clock lost in 2 rows" in shown[0]
+    assert "clock lost" in shown[1] and "2020" not in shown[0] + shown[1]
+    spans = world.files.uploads.measured(SYSTEM, some.campaign_id or "")
+    assert spans == [(some.first_at, some.last_at)]
 
 
 def test_a_file_that_is_no_meters_is_refused_with_the_reason(world: World) -> None:

@@ -277,7 +277,16 @@ def test_the_clock_of_a_device_that_lost_it_is_stored_and_told(whole):
         found = whole(data)
         same(whole, data)
         assert found.summary.lost_clock_rows == 2 and found.summary.time_start == 1577840402
+        assert (found.summary.measured_start, found.summary.measured_end) == (1767607200, found.summary.time_end)
         assert found.summary.gaps == () and found.summary.channels[0].picture[0].start > 1767600000
+
+
+def test_a_lost_clock_goes_on_until_it_is_told_the_time(whole):
+    for data in both(b"09/01/20 01:00:00\t1\t2\n"):
+        summary = whole(data).summary
+        assert (summary.lost_clock_rows, summary.gaps_total, summary.measured_start) == (1, 0, 1767607200)
+    for data in both(b"09/02/20 01:00:00\t1\t2\n"):
+        assert whole(data).summary.lost_clock_rows == 0
 
 
 def test_rows_of_zeros_and_negative_zeros_are_values(whole):
