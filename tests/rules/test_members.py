@@ -273,6 +273,13 @@ def _new_invitation(world: World) -> dict[str, object]:
     return {"invitation_id": world.services.invitations.create(SYSTEM, alice, role=Role.VIEWER)[0].id}
 
 
+def _new_sending(world: World) -> dict[str, object]:
+    begun = world.services.resumable.begin(
+        SYSTEM, tenant="alice", campaign="c", device="", name=f"{uuid4().hex[:6]}.tsv", size=1
+    )
+    return {"upload_id": begun.id}
+
+
 NEEDED: Final[dict[str, Role]] = {
     "dashboards.override": Role.EDITOR, "dashboards.capture_now": Role.EDITOR, "dashboards.send": Role.EDITOR,
     "tenant_data.send_again": Role.EDITOR, "credentials.test": Role.EDITOR,
@@ -284,7 +291,7 @@ NEEDED: Final[dict[str, Role]] = {
     "sftp.enable": Role.ADMIN, "sftp.remove": Role.ADMIN, "sftp.add_key": Role.ADMIN, "sftp.remove_key": Role.ADMIN,
     "sftp.end": Role.ADMIN, "tenant.delete": Role.OWNER,
     "members.password": Role.OWNER,  # The owner's own: nobody takes another member's.
-    "campaigns.send": Role.EDITOR, "uploads.again": Role.EDITOR,
+    "campaigns.send": Role.EDITOR, "uploads.again": Role.EDITOR, "uploads.cancel": Role.EDITOR,
     "campaigns.rename": Role.ADMIN, "campaigns.delete": Role.ADMIN,
     "workspaces.apply": Role.ADMIN, "workspaces.password": Role.ADMIN, "workspaces.resolve": Role.ADMIN,
 }  # fmt: skip
@@ -300,6 +307,7 @@ OWN_DEEDS: Final = {
 def test_each_deed_in_the_own_tenant_needs_the_role_that_is_written_down(world: World) -> None:
     fresh = {"members.set_role": _new_member, "members.suspend": _new_member, "members.resume": _new_member,
              "members.remove": _new_member, "sftp.remove": _new_sftp_user, "members.withdraw": _new_invitation,
+             "uploads.cancel": _new_sending,
              "credentials.delete": lambda _world: {"key": "DB_PORT"}}  # fmt: skip
     deeds = {rule.endpoint: rule for rule, method in _pages(world) if method == "POST"
              and is_for_members(rule.endpoint, rule.rule)}
