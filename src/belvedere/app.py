@@ -290,12 +290,8 @@ def build(settings: Settings) -> Services:
     credentials = Credentials(database=database, history=history, queue=queue, vault=vault)
     tenants = Tenants(database=database, history=history, queue=queue)
     invitations = Invitations(database=database, history=history, members=members, tenants=tenants)
-    influx = influx_of(
+    influx, stores = _stores(
         settings, database=database, history=history, queue=queue, tenants=tenants, credentials=credentials
-    )
-    stores = Stores(
-        database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
-        server=server_of(settings, control_url(settings)), points=[influx] if influx is not None else [],
     )
     series = SeriesPoints(database=database, stores=stores, tenants=tenants, timescale=settings.series_timescale)
     points: PointStore = influx if influx is not None and keeps_points(settings) else series
@@ -314,11 +310,6 @@ def build(settings: Settings) -> Services:
     templates = GrafanaTemplates(
         database=database, history=history, queue=queue, dashboards=dashboards, workspaces=workspaces
     )
-    viewer = Viewer(load=dashboards.shown, readers=stores)
-    fleet = fleet_of(
-        settings, database=database, history=history, vault=vault, influx=influx,
-        grafana=workspaces.grafana.grafana if workspaces.grafana is not None else None,
-    )
     notifications = _notifications(settings, database=database, queue=queue, history=history, credentials=credentials)
     previews = previews_of(
         settings, database=database, queue=queue, history=history, notifications=notifications, workspaces=workspaces,
@@ -334,14 +325,30 @@ def build(settings: Settings) -> Services:
             database=database, history=history, queue=queue, tenants=tenants, rooms=workspaces, is_given=own.is_given,
             unread=influx.campaigns if influx is not None else None,
         ),
-        dashboards=dashboards, templates=templates, viewer=viewer, fleet=fleet, notifications=notifications,
-        previews=previews, sftp=sftp,
+        dashboards=dashboards, templates=templates, viewer=Viewer(load=dashboards.shown, readers=stores),
+        fleet=fleet_of(settings, database=database, history=history, vault=vault, influx=influx, at=workspaces.grafana),
+        notifications=notifications, previews=previews, sftp=sftp,
         sftpgo=sftpgo_of(settings, database=database, history=history, queue=queue, users=sftp),
         files=files_of(
             settings, database=database, history=history, queue=queue, tenants=tenants,
             takers=[MeterFiles(points), ReportFiles(FileTables(stores))], summaries=points.meta,
         ),
     )
+
+
+def _stores(
+    settings: Settings, *, database: Database, history: FileHistory, queue: JobQueue, tenants: Tenants,
+    credentials: Credentials,
+) -> tuple[InfluxPoints | None, Stores]:
+    """Make what holds tenants' data: the InfluxDB, where there is one, and their databases."""
+    influx = influx_of(
+        settings, database=database, history=history, queue=queue, tenants=tenants, credentials=credentials
+    )
+    stores = Stores(
+        database=database, history=history, queue=queue, tenants=tenants, credentials=credentials, settings=settings,
+        server=server_of(settings, control_url(settings)), points=[influx] if influx is not None else [],
+    )
+    return influx, stores
 
 
 def _workspaces(

@@ -315,6 +315,7 @@ def of_pages(world: World) -> dict[str, tuple[str, dict[str, str]]]:
         "workspaces.apply": ("/tenants/alice/workspace/apply", {}),
         "workspaces.apply_all": ("/drift/apply", {}),
         "sftpgo.apply": ("/drift/sftpgo", {}),
+        "fleet.apply": ("/uploads/fleet/apply", {}),
         "workspaces.password": ("/tenants/alice/workspace/password", {}),
         "workspaces.resolve": (f"/tenants/alice/workspace/dashboards/{world.dashboard}", {"choice": "ours"}),
         "tenants.create": ("/tenants/new", {"name": "made-by-page"}),
@@ -359,6 +360,7 @@ def of_api(world: World) -> dict[str, tuple[str, dict[str, Any] | bytes]]:
         "campaigns.rename": (f"/campaigns/{world.campaign()}", {"name": f"r{time.monotonic_ns()}"}),
         "campaigns.delete": (
             f"/campaigns/{(gone := world.campaign())}?confirm={world.services.campaigns.get(SYSTEM, gone).name}", {}),
+        "fleet.apply": ("/fleet/apply", {"restore": False}),
         "uploads.begin": ("/uploads?user=alice", {"campaign": "sent", "name": "by-api.bin", "size": 1}),
         "uploads.append": (f"/uploads/{world.sending()}?offset=0&checksum=crc32:{zlib.crc32(BYTE):08x}", BYTE),
         "uploads.cancel": (f"/uploads/{world.sending()}", {}),
@@ -536,6 +538,7 @@ def test_every_command_that_changes_something_writes_two_records(
         "hook secret": ["--reason", "the rules ask"],
         "hook install": [str(tmp_path / "on-upload.sh")],
         "sftp apply": [],
+        "fleet apply": [],
         "sftp adopt": [],
     }
     changing = [leaf for leaf in leaves() if leaf not in LOOKS and not _READS.match(leaf)]

@@ -37,8 +37,8 @@ STORE_ID: Final = UUID("c3b7a9d4-52f1-5e0c-8a5d-0d6c1b9e4f21")
 _TIME, _TEXT, _NUMBER = "timestamp with time zone", "text", "double precision"
 _COLUMNS: Final = (
     ("time", _TIME), ("ended", _TIME), ("run", _TIME), ("tenant", _TEXT), ("campaign", _TEXT), ("device", _TEXT),
-    ("file", _TEXT), ("outcome", _TEXT), ("reason", _TEXT), ("points", _NUMBER), ("rows", _NUMBER), ("megabytes", _NUMBER),
-    ("seconds", _NUMBER), ("elapsed", _NUMBER),
+    ("file", _TEXT), ("outcome", _TEXT), ("reason", _TEXT), ("points", _NUMBER), ("rows", _NUMBER),
+    ("megabytes", _NUMBER), ("seconds", _NUMBER), ("elapsed", _NUMBER),
 )
 """The columns of the view, in the migration's order."""
 

@@ -11,15 +11,17 @@ from belvedere.stores.influx.summaries import Summaries
 from belvedere.stores.influx.wire import keeps_points
 from belvedere.workspaces.grafana.api import Grafana
 from belvedere.workspaces.grafana.wire import influx_of
+from belvedere.workspaces.grafana.workspace import GrafanaWorkspace
 
 _NONE = "-"
 
 
 def fleet_of(
-    settings: Settings, *, database: Database, history: History, vault: Vault, grafana: Grafana | None,
+    settings: Settings, *, database: Database, history: History, vault: Vault, at: GrafanaWorkspace | None,
     influx: InfluxPoints | None,
 ) -> Fleet:
-    """Make it; nothing is called yet."""
+    """Make it, over the connections to the installation's Grafana and InfluxDB; nothing is called yet."""
+    grafana = at.grafana if at is not None else None
     there = influx is not None and bool(settings.tsv_meta_bucket)
     return Fleet(
         database=database, history=history, vault=vault,
