@@ -17,6 +17,7 @@ from belvedere.intake.reports.model import Collector, Part, Read, Table, cell
 MOST_DEPTH: Final = 8
 """Objects within objects that are followed."""
 
+_LONGEST_NAME: Final = 300
 _COLUMNS: Final = (
     ("run_at", "timestamptz"), ("commit", "text"), ("platform", "text"), ("design", "text"), ("metric", "text"),
     ("value", "double precision"),
@@ -54,7 +55,7 @@ def parse(document: object, name: str, read: Read, *, at: datetime | None) -> It
             if "__" not in metric:
                 continue
             when = own[0].isoformat() if own[0] else None
-            part = rows.add((when, own[1], own[2], own[3], metric[:300], number))
+            part = rows.add((when, own[1], own[2], own[3], cell(metric[:_LONGEST_NAME]), number))
             if part is not None:
                 yield part
         _note(read, own[0])
@@ -87,7 +88,8 @@ def _stages(run: Mapping[str, Any]) -> bool:
 
 def _flat(run: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     for key, value in run.items():
-        name = f"{before}__{key}" if before else str(key)
+        # A long name within which there are many would be copied for each of them.
+        name = f"{before[:_LONGEST_NAME]}__{key}" if before else str(key)
         if isinstance(value, dict):
             if depth < MOST_DEPTH:
                 yield from _flat(value, name, depth + 1)

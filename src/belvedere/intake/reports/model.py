@@ -68,10 +68,10 @@ class Aside:
     first: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, line: int, reason: str, text: str) -> None:
-        """Leave a row out."""
+        """Leave a row out. Its text loses NUL, which no database takes."""
         self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
         if len(self.first) < MOST_ASIDE:
-            self.first.append({"line": line, "reason": reason, "text": text[:300]})
+            self.first.append({"line": line, "reason": reason, "text": text[:300].replace("\0", "")})
 
     @property
     def rows(self) -> int:

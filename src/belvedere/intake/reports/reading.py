@@ -88,7 +88,7 @@ def _json(file: BinaryIO, target: tabular.Target, account: Read) -> Iterator[Par
         raise Unreadable(message)
     try:
         document: Any = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"The file is no whole JSON: {error}."
         raise Unreadable(message) from error
     if metrics.is_metrics(document):

@@ -118,7 +118,7 @@ def parse_parquet(file: BinaryIO, target: Target, read: Read) -> Iterator[Part]:
             key = (table.database, table.name)
             read.tables[key] = read.tables.get(key, 0) + found.height
             yield Part(table, values)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         message = "The file is no whole Parquet file. Write it again, and send it when it is closed."
         raise Unreadable(message) from error
 

@@ -1,13 +1,14 @@
 """OpenSTA's `report_checks`, as text: one row a path, and one row a line of it. Pure.
 
 Read line by line, so that a log with other output around the paths does as well. The layout differs with `-format`,
-`-fields` and `-digits`: what is read is found by words and by the columns that the report's own heading names, not by
-fixed places. Seen: OpenSTA's own reports as its regression prints them, formats full, full_clock and
+`-fields` and `-digits`: what is read is found by words, and a line's delay and time are the last of its numbers, not
+by fixed places. Seen: OpenSTA's own reports as its regression prints them, formats full, full_clock and
 full_clock_expanded. Times are in the unit that the tool was set to, which the report does not tell.
 
 What is not here: which file is such a report (`recognise.py`).
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,20 +16,22 @@ from typing import Final
 
 from belvedere.intake.reports.model import Collector, Part, Read, Table, cell
 
-_NUMBER: Final = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_START: Final = re.compile(r"^\s*Startpoint:\s*(?P<pin>\S.*?)(?:\s+\((?P<what>.*?)\)?)?\s*$")
-_END: Final = re.compile(r"^\s*Endpoint:\s*(?P<pin>\S.*?)(?:\s+\((?P<what>.*?)\)?)?\s*$")
-_LABEL: Final = re.compile(r"^\s*(?P<name>Path Group|Path Type|Corner|Scenario|Mode):\s*(?P<value>.*?)\s*$")
-_SLACK: Final = re.compile(rf"^\s*(?P<value>{_NUMBER})\s+slack\s*(?:\((?P<verdict>[A-Za-z ]+)\))?\s*$")
-_TOTAL: Final = re.compile(rf"^\s*(?P<value>{_NUMBER})\s+data (?P<what>arrival|required) time\s*$")
-_HEADING: Final = re.compile(r"^\s*(?:\w+\s+)*Delay\s+Time\s+Description\s*$")
+# Lines are stripped first, and nothing here can match in two ways: a hostile line takes no longer than any other.
+_NUMBER: Final = r"-?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?\d++)?+"
+_LABEL: Final = re.compile(r"(?P<name>Path Group|Path Type|Corner|Scenario|Mode):\s*+(?P<value>.*)")
+_SLACK: Final = re.compile(rf"(?P<value>{_NUMBER})\s++slack\s*+(?:\((?P<verdict>[A-Za-z ]++)\))?+$")
+_TOTAL: Final = re.compile(rf"(?P<value>{_NUMBER})\s++data (?P<what>arrival|required) time$")
 _CLOCKED: Final = re.compile(r"clocked by\s+(?P<clock>[^\s()']+)")
-_CONTINUED: Final = re.compile(r"^\s+\(?(?P<what>[^()]*\bclocked by\b.*?)\)?\s*$")
+_CONTINUED: Final = re.compile(r"\(?[^()]*?\bclocked by\b")
 _PIN: Final = re.compile(r"^(?P<pin>\S+)\s+\((?P<cell>[^()\s]+)\)$")
-_POINT: Final = re.compile(rf"^(?P<numbers>(?:\s*{_NUMBER})+)\s+(?P<edge>[\^v]\s+)?(?P<text>\S.*?)\s*$")
+_POINT: Final = re.compile(
+    rf"(?P<numbers>{_NUMBER}(?=\s)(?:\s++{_NUMBER}(?=\s))*+)\s++(?:(?P<edge>[\^v])\s++)?+(?P<text>.+)"
+)
 _PORTS: Final = frozenset({"in", "out", "inout", "net"})
 _CLOCK_EDGE: Final = re.compile(r"^clock (?P<clock>\S+) \((?P<edge>rise|fall) edge\)$")
 _LONGEST_LINE: Final = 2_000
+_MOST_POINTS: Final = 20_000
+"""Lines of one path that are kept; what has more is no path."""
 
 _PATHS: Final = (
     ("startpoint", "text"), ("endpoint", "text"), ("path_group", "text"), ("path_type", "text"), ("clock", "text"),
@@ -76,7 +79,6 @@ class _Path:
     required: float | None = None
     slack: float | None = None
     met: bool | None = None
-    columns: int = 2
     part: str = "data"
     points: list[_Point] = field(default_factory=list)
     first_line: int = 0
@@ -106,11 +108,11 @@ def parse(lines: Iterable[str], name: str, read: Read) -> Iterator[Part]:
     for number, line in enumerate(lines, 1):
         if len(line) > _LONGEST_LINE:
             continue
-        begun = _START.match(line)
+        begun = _end_of_path(line.strip(), "Startpoint:")
         if begun:
             if path is not None:
                 read.aside.put(path.first_line, "a path without its slack", path.startpoint)
-            path = _Path(startpoint=begun["pin"], start_clock=_clock(begun["what"]), first_line=number)
+            path = _Path(startpoint=begun[0], start_clock=_clock(begun[1]), first_line=number)
             continue
         if path is None or not _take(path, line):
             continue
@@ -135,31 +137,44 @@ def _full(part: Part | None) -> Iterator[Part]:
 
 def _take(path: _Path, line: str) -> bool:
     """Read one line of a path; tell whether it was its last."""
-    found = _SLACK.match(line)
-    if found:
-        path.slack = float(found["value"])
+    text = line.strip()
+    found = _SLACK.match(text)
+    slack = _finite(found["value"]) if found else None
+    if found and slack is not None:
+        path.slack = slack
         path.met = None if found["verdict"] is None else found["verdict"].strip().upper() == "MET"
         return True
-    total = _TOTAL.match(line)
+    total = _TOTAL.match(text)
     if total:
-        _note_total(path, total["what"], float(total["value"]))
-    elif ended := _END.match(line):
-        path.endpoint, path.end_clock = ended["pin"], _clock(ended["what"])
-    elif label := _LABEL.match(line):
+        _note_total(path, total["what"], _finite(total["value"]))
+    elif ended := _end_of_path(text, "Endpoint:"):
+        path.endpoint, path.end_clock = ended[0], _clock(ended[1])
+    elif label := _LABEL.match(text):
         path.labels[label["name"]] = label["value"]
-    elif _HEADING.match(line):
-        path.columns = len(line.split()) - 1
-    elif continued := _CONTINUED.match(line):
+    elif line[:1].isspace() and _CONTINUED.match(text):
         if path.endpoint:
-            path.end_clock = path.end_clock or _clock(continued["what"])
+            path.end_clock = path.end_clock or _clock(text)
         else:
-            path.start_clock = path.start_clock or _clock(continued["what"])
-    else:
-        _take_point(path, line)
+            path.start_clock = path.start_clock or _clock(text)
+    elif len(path.points) < _MOST_POINTS:
+        _take_point(path, text)
     return False
 
 
-def _note_total(path: _Path, what: str, value: float) -> None:
+def _end_of_path(text: str, word: str) -> tuple[str, str] | None:
+    """Read the pin and what stands behind it in brackets, where a line begins with this word."""
+    if not text.startswith(word) or not (named := text.removeprefix(word).strip()):
+        return None
+    bracket = re.search(r"\s\(", named)
+    return (named[:bracket.start()].rstrip(), named[bracket.end():]) if bracket else (named, "")
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _note_total(path: _Path, what: str, value: float | None) -> None:
     """Note a total. Both stand twice; the second arrival is negated, so the first of each counts."""
     if what == "arrival" and path.arrival is None:
         path.arrival, path.part = value, "required"
@@ -169,11 +184,11 @@ def _note_total(path: _Path, what: str, value: float) -> None:
 
 def _take_point(path: _Path, line: str) -> None:
     found = _POINT.match(line)
-    if found is None:
+    numbers = [_finite(one) for one in found["numbers"].split()] if found else []
+    if found is None or (at := numbers[-1]) is None:
         return
-    numbers = [float(one) for one in found["numbers"].split()]
     text = found["text"]
-    edge = {"^": "rise", "v": "fall"}.get((found["edge"] or "").strip())
+    edge = {"^": "rise", "v": "fall"}.get(found["edge"] or "")
     launched = _CLOCK_EDGE.match(text)
     if launched:
         key = "launch" if path.part == "data" else "capture"
@@ -183,7 +198,7 @@ def _take_point(path: _Path, line: str) -> None:
     delay = numbers[-2] if len(numbers) > 1 else None
     path.points.append(_Point(
         path.part, cell(text[:300]) or "", cell(pin["pin"]) if pin else None,
-        pin["cell"] if pin and is_cell else None, edge, delay, numbers[-1],
+        pin["cell"] if pin and is_cell else None, edge, delay, at,
     ))
 
 
@@ -194,13 +209,14 @@ def _row(path: _Path) -> tuple[object, ...]:
     corner = labels.get("Corner") or labels.get("Scenario") or labels.get("Mode") or ""
     met = path.met if path.met is not None or path.slack is None else path.slack >= 0
     delays = [one.delay for one in gates if one.delay is not None]
+    delay = sum(delays)
     return (
         cell(path.startpoint), cell(path.endpoint), cell(labels.get("Path Group", "")),
         cell(labels.get("Path Type", "")), cell(clock), cell(corner), path.slack, path.arrival, path.required,
-        len(gates) if path.points else None, sum(delays) if delays else None, met,
+        len(gates) if path.points else None, delay if delays and math.isfinite(delay) else None, met,
     )
 
 
-def _clock(text: str | None) -> str:
-    found = _CLOCKED.search(text or "")
+def _clock(text: str) -> str:
+    found = _CLOCKED.search(text)
     return found["clock"] if found else ""

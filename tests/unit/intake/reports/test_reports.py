@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,6 +232,54 @@ def test_a_reader_tells_what_it_left_out():
     assert json.dumps(outcome.report)
     refused = read_file(Place("acme", "", "a.rpt"), io.BytesIO(b"x"), handed.append)
     assert refused.error and refused.code == "report"
+
+
+ENDS = "Startpoint: a (x clocked by c)\nEndpoint: b (y clocked by c)\n"
+
+
+@pytest.mark.parametrize("line", [
+    "9" * 1_900, "1." * 900, "1." * 900 + " x", "1 slack" + " " * 1_900 + "x", "Corner: a" + " " * 1_900 + "x",
+    "Startpoint: " + "a (" * 600, " " * 900 + "clocked by" * 90, "violation type:" + " " * 19_000 + "x",
+    "srcs:" + " " * 19_000 + "x", " " * 300_000 + "x",
+])
+def test_a_hostile_line_takes_no_longer_than_its_length(line):
+    began = time.process_time()
+    for before in ("one\n" * 2_000, ENDS, "violation type: a\n"):
+        rows, account = taken("a.rpt", f"{before}{line}\n{ENDS}1 slack (MET)\n{DRC}".encode())
+        assert account.rows and rows
+    assert time.process_time() - began < 2
+
+
+def test_numbers_that_no_number_holds_are_left_out():
+    rows, account = taken("a.rpt", f"{ENDS}1.-5 u1/Z (A)\n1e999 2 u/Z (A)\n1 1e999 u/Z (A)\n2 slack\n".encode())
+    assert [one["slack"] for one in rows["timing_report.a"]] == [2.0]
+    assert [(one["delay"], one["at"]) for one in rows["timing_report.a_lines"]] == [(None, 2.0)]
+    with pytest.raises(Unreadable):
+        taken("a.rpt", b"bbox = (1, 2) - (3, 4)\n")
+    for text in (f"{ENDS}1e999 slack (MET)\n", "violation type: a\nbbox = (1e999, 1) - (2, 2)\n"):
+        rows, account = taken("a.rpt", text.encode())
+        assert rows == {} and account.aside.rows == 1
+
+
+def test_no_database_is_given_what_it_cannot_hold():
+    rows, account = taken("a.json", json.dumps({"a__b\0": 1, "a__c": "x\0y", "d": {"e" * 1_000: {"f__g": 2}}}).encode())
+    assert [one["metric"] for one in rows["QOR.a"]] == ["a__b", "d__" + "e" * 297]
+    assert "\0" not in account.aside.first[0]["text"]
+
+
+@pytest.mark.parametrize("data", [b'{"a__b": "\xff"}', b'{"\xed\xa0\x80": 1}', b'{"a__b": "\\ud800"}'])
+def test_json_that_is_no_utf_8_is_refused_as_no_json(data):
+    with pytest.raises(Unreadable, match="no whole JSON"):
+        taken("a.json", data)
+
+
+def test_a_parquet_file_that_its_reader_gives_up_on_is_refused(monkeypatch):
+    def gives_up(_file):
+        raise pl.exceptions.PanicException
+
+    monkeypatch.setattr(pl, "scan_parquet", gives_up)
+    with pytest.raises(Unreadable, match="no whole Parquet"):
+        taken("a.parquet", b"PAR1")
 
 
 names = st.sampled_from(["a.rpt", "a.csv", "a.tsv", "a.json", "a.csv.gz", "a.parquet", "a.txt", "violation.drc"])
