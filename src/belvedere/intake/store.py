@@ -291,13 +291,18 @@ def end_run(connection: Connection, run: UUID, report: str, now: datetime) -> No
 
 
 def next_due_s(connection: Connection, serial: int, *, still_s: float, now: datetime) -> float | None:
-    """Return in how many seconds a file of a tenant is due, at the earliest; None when none waits."""
+    """Return in how many seconds a file of a tenant is due, at the earliest; None when none waits.
+
+    What is being read is due in five minutes: by then it is done, or nobody is at it any more, since a job whose
+    runners died again and again is not started by itself.
+    """
     row = one(
         connection,
-        "SELECT min(extract(epoch FROM CASE WHEN state = 'waiting' THEN again_at WHEN closed THEN %(now)s "
+        "SELECT min(extract(epoch FROM CASE WHEN state = 'waiting' THEN again_at "
+        "WHEN state IN ('reading', 'stored') THEN started_at + interval '5 min' WHEN closed THEN %(now)s "
         "ELSE still_since + greatest(make_interval(secs => %(still)s), "
         "least(interval '1 min', (%(now)s - received_at) / 10)) END - %(now)s))::float8 AS due FROM upload "
-        "WHERE tenant_id = %(serial)s AND state IN ('received', 'waiting')",
+        "WHERE tenant_id = %(serial)s AND state IN ('received', 'waiting', 'reading', 'stored')",
         {"serial": serial, "still": still_s, "now": now},
     )
     return max(0.0, row["due"]) if row and row["due"] is not None else None

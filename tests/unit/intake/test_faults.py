@@ -23,7 +23,7 @@ from intake_world import World, meter
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception) -> None:
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: BaseException) -> None:
     """Let a function fail at its first call and work from then on."""
     real, left = getattr(owner, name), [error]
 
@@ -245,6 +245,22 @@ def test_a_folder_or_file_that_may_not_be_read_is_told_and_taken_once_it_may(
     world.files.uploads.try_again(SYSTEM, upload.id)
     world.take()
     assert world.states() == {"camp/1/a.tsv": "parsed"}
+
+
+def test_what_was_being_read_when_its_job_was_given_up_is_taken_up_by_the_timer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("camp/1/a.tsv", meter())
+    fail_once(monkeypatch, moves, "_rename", SystemExit("killed"))
+    with pytest.raises(SystemExit):
+        world.take()
+    with world.database.transaction() as connection:
+        connection.execute("DELETE FROM procrastinate_jobs")
+    world.files.intake.look_all("")
+    assert ("intake.take", str(world.serial)) in world.jobs()
+    assert list(world.states().values()) in (["reading"], ["stored"])
+    world.take()
+    assert (world.lying(), world.states()) == (["camp/1/parsed/a.tsv"], {"camp/1/a.tsv": "parsed"})
 
 
 def test_a_parsed_that_is_no_folder_keeps_the_file_until_it_is_out_of_the_way(world: World) -> None:
