@@ -88,7 +88,8 @@ def test_of_a_server_that_never_had_it_doctor_says_nothing() -> None:
 
 @pytest.mark.parametrize("form", [
     (Form(2, 0, 0, None), "PostgreSQL, 2 tables"),
-    (Form(2, 0, 0, "2.29.2"), "PostgreSQL, 2 tables"),
+    (Form(1, 0, 0, "2.29.2"), "PostgreSQL, 1 table"),
+    (Form(1, 1, 1, "2.29.2"), "TimescaleDB 2.29.2, 1 table, 1 chunk"),
     (Form(2, 2, 3, "2.29.2"), "TimescaleDB 2.29.2, 2 tables, 3 chunks"),
     (Form(3, 2, 3, "2.29.2"), "TimescaleDB 2.29.2, 3 tables, 1 of them plain, 3 chunks"),
 ])
@@ -276,9 +277,16 @@ def test_an_extension_that_was_made_by_hand_is_not_used_until_it_is_closed(
     assert (form(world, points, tenant).tables, form(world, points, tenant).chunked) == (3, 1)
     with world.reader(tenant, StoreKind.SERIES) as reader:
         assert len(rows(reader)) == 4
+    with inside(world, tenant) as connection:
+        # As the how-to says it, for a table with rows.
+        connection.execute("SELECT create_hypertable('belvedere.w_1', 'time', migrate_data => true)")
+    points.write(tenant.serial, "c", [batch(START, START + 2)])
+    assert (form(world, points, tenant).tables, form(world, points, tenant).chunked) == (3, 2)
+    with world.reader(tenant, StoreKind.SERIES) as reader:
+        assert len(rows(reader)) == 5
     off = SeriesPoints(database=world.database, stores=world.stores, tenants=world.tenants, timescale="off")
     off.write(tenant.serial, "c", [batch(START, meter="0203")])
-    assert (form(world, points, tenant).tables, form(world, points, tenant).chunked) == (4, 1)
+    assert (form(world, points, tenant).tables, form(world, points, tenant).chunked) == (4, 2)
 
 
 @real

@@ -17,9 +17,10 @@ CHUNKS: Final = "_timescaledb_internal"
 DUMPED: Final = (SCHEMA, "public", CHUNKS)
 """The schemas that a dump of a series database holds: tables, views, and chunks as the plain tables that they are."""
 
-CHUNK: Final = "90 days"
-"""What one chunk of a hypertable covers: a row a second of six channels is 0.8 GB, one in ten seconds a tenth. A year
-has four, a lost clock adds one, and the whole range of times that are taken has no more than 1,200."""
+CHUNK: Final = "180 days"
+"""What one chunk of a hypertable covers: a row a second of six channels is 1.6 GB, one in ten seconds a tenth. A year
+has two or three, a lost clock adds one, and the whole range of times that are taken has no more than 610. A view has a
+branch for each channel, and planning looks at each branch's chunks: that is why they are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class Form:
     @property
     def text(self) -> str:
         """For people."""
+        tables = f"{self.tables} table{'s' if self.tables != 1 else ''}"
         if not self.chunked:
-            return f"PostgreSQL, {self.tables} tables"
+            return f"PostgreSQL, {tables}"
         plain = f", {self.tables - self.chunked} of them plain" if self.tables > self.chunked else ""
-        return f"TimescaleDB {self.version}, {self.tables} tables{plain}, {self.chunks} chunks"
+        return f"TimescaleDB {self.version}, {tables}{plain}, {self.chunks} chunk{'s' if self.chunks != 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)

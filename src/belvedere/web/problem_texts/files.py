@@ -41,6 +41,12 @@ FILES: Final = {
         "The files wait and are taken by themselves.",
         "Nothing. Should it last, look at the jobs page for one that does not end.",
     ),
+    "timescale-unloaded": Problem(
+        "The server no longer loads TimescaleDB",
+        "A tenant's measured values stand in TimescaleDB's tables, and `shared_preload_libraries` no longer names it.",
+        "The files wait; what was measured before can be seen. A row that was written now would vanish later.",
+        "Put `timescaledb` into `shared_preload_libraries` again and restart the server.",
+    ),
     "data-root": Problem(
         "The installation reads another folder",
         "`tsv_parser.py` was given a folder that is not the one in which this installation looks for files.",
