@@ -53,6 +53,7 @@ ALLOWED: list[tuple[str, str, set[str]]] = [
     ("PUT", "/api/datasources/uid/{}", _SOURCE | {"version"}),
     ("DELETE", "/api/datasources/uid/{}", set()),
     ("GET", "/api/datasources/uid/{}/health", set()),
+    ("POST", "/api/ds/query", {"from", "to", "queries"}),
     ("GET", "/api/plugins/{}/settings", set()),
     ("POST", "/api/folders", {"uid", "title"}),
     ("GET", "/api/folders/{}", set()),

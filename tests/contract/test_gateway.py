@@ -24,7 +24,7 @@ from tests.unit.stores.conftest import World, installation
 
 from belvedere.gateway.identities import LinkedIdentities
 from belvedere.node.parts import answers
-from grafana_world import REAL, access_of
+from grafana_world import REAL, access_of, says_who_asks
 
 URL = access_of(REAL).url if REAL else ""
 SECRET = "what only Grafana knows"
@@ -69,6 +69,7 @@ class Shared:
 
 @pytest.fixture(scope="module")
 def shared(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    says_who_asks()
     home = tmp_path_factory.mktemp("contract")
     with installation(cluster, home) as world:
         made = Shared(world)

@@ -155,6 +155,8 @@ def lose_record(kind: Kind) -> Act:
 
 def leave_public(world: World, place: Place) -> None:
     """Leave a page public as a capture does that was killed."""
+    if world.grafana.grafana.version() < (10,):
+        pytest.skip("public pages are used from Grafana 10 on")
     uid, public = f"b{world.shown[place.tenant][0].dashboard_id.hex}", f"belvedere-{uuid4().hex}"
     seat = Seat(place.tenant, world.workspaces.tier(place.tenant))
     world.ask(requests.publish_board(uid, public), organisation=organisation(world, place))

@@ -4,6 +4,7 @@ The other contract suites run on a real 9.3.2 as well. What it cannot do at all 
 ask (tier `team` with the gateway), public dashboards without a toggle.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from belvedere.kernel.db import Database
 from belvedere.kernel.errors import Stuck
+from belvedere.kernel.plan import render
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.api import Grafana
@@ -52,6 +54,38 @@ def test_one_apply_is_enough_and_the_plugin_is_the_one_that_is_there(world: Worl
     plugin = world.grafana.grafana.postgres_plugin(number(world, place))
     sources = world.ask(requests.sources(), organisation=number(world, place))
     assert {one["type"] for one in sources} == {plugin}
+    world.delete(place)
+
+
+def test_a_database_that_does_not_answer_is_told_in_grafanas_words_and_one_that_does_is_well(world: World) -> None:
+    place = ready(world)
+    twin = world.eye._transport
+    if isinstance(twin, OldTwinGrafana):
+        assert world.grafana.sick_sources(place) == []
+        twin.good_password = lambda _password: False
+    sick = world.grafana.sick_sources(place)
+    assert len(sick) == 3 and all(re.search("connect|password|pq:", said) for _, said in sick), sick
+    world.delete(place)
+
+
+def test_another_database_in_a_data_source_is_drift_where_grafana_reads_it(world: World) -> None:
+    place = ready(world)
+    org = number(world, place)
+    uid = world.ask(requests.sources(), organisation=org)[0]["uid"]
+
+    def change(name: str) -> None:
+        there = world.ask(requests.source(uid), organisation=org)
+        world.ask(requests.change_source(uid, {**there, "secureJsonData": {}, "database": name}), organisation=org)
+
+    ours = world.ask(requests.source(uid), organisation=org)
+    change("postgres")
+    assert f"database: postgres -> {ours['database']}" in render(world.grafana.plan(place))
+    world.workspaces.provision(place.tenant)
+    assert world.ask(requests.source(uid), organisation=org)["database"] == ours["database"]
+    # Before version 10 it cannot be emptied. Later Grafana's own page does: what stands in `jsonData` counts there.
+    change("")
+    assert not world.grafana.plan(place)
+    world.workspaces.provision(place.tenant)
     world.delete(place)
 
 

@@ -284,7 +284,7 @@ def test_without_the_gateway_the_plan_warns_and_with_it_everything_is_carried_ov
     assert "NOT separated" in bare.workspaces.warning(place.tenant)
     assert world.workspaces.warning(place.tenant) == ""
     plain = state(bare, place)
-    assert {one[1] for one in plain["sources"]} == {"grafana-postgresql-datasource"}
+    assert {one[1] for one in plain["sources"]} == {bare.grafana.grafana.postgres_plugin(world.organisation())}
     assert plain["sources"][0][5] == {"password": True}
     world.workspaces.provision(place.tenant)
     again = state(world, place)

@@ -26,7 +26,7 @@ from belvedere.app import Services, build
 from belvedere.kernel.actor import SYSTEM
 from belvedere.kernel.settings import load
 from belvedere.node.parts import answers
-from grafana_world import REAL, access_of
+from grafana_world import REAL, access_of, says_who_asks
 
 pytestmark = [
     pytest.mark.contract, pytest.mark.skipif(not REAL, reason="BELVEDERE_TEST_GRAFANA_URL is not given"),
@@ -60,6 +60,7 @@ class Teams:
 
 @pytest.fixture(scope="module")
 def teams(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teams]:
+    says_who_asks()
     home: Path = tmp_path_factory.mktemp("teams")
     access = access_of(REAL)
     port = "18951"

@@ -12,7 +12,7 @@ import pytest
 from tests.contract.test_gateway import HEADERS
 
 from belvedere.kernel.actor import SYSTEM
-from grafana_world import REAL
+from grafana_world import REAL, says_who_asks
 from influx_grafana import Both, both, chosen
 from influx_world import URL
 
@@ -25,6 +25,7 @@ OWN = {"alice": "12345.625", "bob": "98765.375"}
 
 @pytest.fixture(scope="module", params=["flux", "influxql"])
 def teams(request: pytest.FixtureRequest, cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    says_who_asks()
     port = 18962 if request.param == "flux" else 18963
     home = tmp_path_factory.mktemp("teams")
     powers = {name: float(text) for name, text in OWN.items()}

@@ -192,6 +192,18 @@ class SourceHealth(Struct, frozen=True):
     message: str = ""
 
 
+class QueryResult(Struct, frozen=True):
+    """What came of one of a query's questions."""
+
+    error: str = ""
+
+
+class Queried(Struct, frozen=True):
+    """What came of a query, by the names of its questions."""
+
+    results: dict[str, QueryResult] = field(default_factory=dict)
+
+
 class Team(Struct, frozen=True):
     """A team. Its e-mail address carries our mark."""
 

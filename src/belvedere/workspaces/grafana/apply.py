@@ -287,19 +287,18 @@ class Hands:
 
     def _source_body(self, source: WantedSource, number: int) -> dict[str, object]:
         if source.through and self._gateway is not None:
-            plugin, secret, database = INFLUX, self._gateway.secret, ""
+            plugin, secret = INFLUX, self._gateway.secret
         elif source.influx is not None:
             token = self._logins.reader_login(source.store_id)[1].reveal()
-            plugin, secret, database = INFLUX, Secret(source.influx.said(token)), ""
+            plugin, secret = INFLUX, Secret(source.influx.said(token))
         else:
             plugin, secret = self._grafana.postgres_plugin(number), self._logins.reader_login(source.store_id)[1]
-            database = source.database
         if source.influx is not None:
             plugin = source.influx.plugin
         return {
             "uid": source.uid, "name": source.name, "type": plugin, "access": "proxy",
-            "url": source.url, "user": source.user, "database": database, "basicAuth": False,
-            "isDefault": False, "withCredentials": False, "jsonData": source.json_data(),
+            "url": source.url, "user": source.user, "database": source.old_database,
+            "basicAuth": False, "isDefault": False, "withCredentials": False, "jsonData": source.json_data(),
             "secureJsonData": {source.secret: secret.reveal()},
         }
 

@@ -159,6 +159,14 @@ class WantedSource:
         return "httpHeaderValue1" if self.through else "password"
 
     @property
+    def old_database(self) -> str:
+        """The database as a field of its own, where PostgreSQL and InfluxQL are asked of it before version 10.
+
+        Later Grafana's own pages empty it: `json_data` holds the name.
+        """
+        return "" if self.through or (self.influx is not None and self.influx.flux) else self.database
+
+    @property
     def types(self) -> frozenset[str]:
         """The names of its plugin."""
         if self.influx is not None:

@@ -193,6 +193,8 @@ def source_changes(source: WantedSource, seen: Source, record: Record | None) ->
         ("name", seen.name, source.name), ("url", seen.url, source.url), ("user", seen.user, source.user),
         ("access", seen.access, "proxy"),
     ]
+    if source.old_database and seen.database:
+        pairs.append(("database", seen.database, source.old_database))
     if seen.type not in source.types:
         pairs.append(("type", seen.type, min(source.types)))
     wanted = source.json_data()

@@ -7,7 +7,7 @@ has one writer.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -19,10 +19,9 @@ from belvedere.kernel.failpoints import failpoint
 from belvedere.kernel.plan import Change, Plan, Step
 from belvedere.kernel.secret import Secret
 from belvedere.stores.model import StoreKind
-from belvedere.workspaces.grafana import requests, store
+from belvedere.workspaces.grafana import store
 from belvedere.workspaces.grafana.access import Access
 from belvedere.workspaces.grafana.accounts import PASSWORD
-from belvedere.workspaces.grafana.answers import SourceHealth
 from belvedere.workspaces.grafana.api import Grafana, NotInOrganisation
 from belvedere.workspaces.grafana.apply import Hands
 from belvedere.workspaces.grafana.bring import PEOPLES, theirs_of
@@ -30,6 +29,7 @@ from belvedere.workspaces.grafana.captures import Captures
 from belvedere.workspaces.grafana.deeds import Deed, Do
 from belvedere.workspaces.grafana.desired import Options, Publications, Stores, Wishes
 from belvedere.workspaces.grafana.document import differences
+from belvedere.workspaces.grafana.health import sickness
 from belvedere.workspaces.grafana.model import Desired, Kind, Known, Records, RecordState, Seat, Theirs
 from belvedere.workspaces.grafana.narrow import store as narrow
 from belvedere.workspaces.grafana.narrow.aspects import board_aspect, board_digest
@@ -42,8 +42,6 @@ from belvedere.workspaces.grafana.plan import plan_board
 from belvedere.workspaces.grafana.shared.model import NOT_SEPARATED, Shared
 from belvedere.workspaces.port import Place, Publication
 from belvedere.workspaces.tiers import Tier
-
-_OK: Final = frozenset({200, 201})
 
 
 class GrafanaWorkspace:
@@ -346,10 +344,9 @@ class GrafanaWorkspace:
         flux = self._options.influx is not None and self._options.influx.flux
         for (kind, key), record in records.items():
             if kind is Kind.SOURCE and not (flux and key == StoreKind.INFLUXDB):
-                request = requests.source_health(record.uid)
-                answer = self._grafana.ask(request, 400, 404, organisation=known.organisation)
-                if answer.status not in _OK or answer.read(SourceHealth).status != "OK":
-                    sick.append((key, answer.message))
+                said = sickness(self._grafana, record.uid, known.organisation)
+                if said is not None:
+                    sick.append((key, said))
         return sick
 
     def take_password(self, place: Place) -> tuple[str, Secret] | None:
