@@ -168,6 +168,19 @@ def test_what_is_changed_here_afterwards_changes_there_and_nothing_else(world: W
     assert world.server.user(world.named("lab")) is None
 
 
+def test_a_user_that_is_to_come_in_by_its_keys_alone_loses_the_password_that_it_had_there(world: World) -> None:
+    world.there("lab", public_keys=[f"{KEY} night@lab"])
+    world.there("keys", public_keys=[KEY], password="")
+    world.take()
+    assert [one.has_password for one in world.users.list(SYSTEM, world.acme)] == [False, True]
+    world.users.forget_password(SYSTEM, world.acme, world.named("lab"))
+    assert world.steps() == [("~", world.named("lab"))]
+    world.kept.apply(SYSTEM, world.acme)
+    assert not world.signs_in("lab", PASSWORD) and world.steps() == []
+    assert world.whole("lab")["public_keys"] == [f"{KEY} night@lab"]
+    assert not world.users.get(SYSTEM, world.acme, world.named("lab")).has_password
+
+
 def test_what_is_changed_there_by_hand_is_set_back_to_what_it_was_taken_over_as(world: World) -> None:
     world.there("lab", permissions={"/": ["list", "download", "upload", "overwrite", "chmod"]})
     world.take()

@@ -42,7 +42,7 @@ class User:
     """Somebody, or some program, that sends a tenant's files.
 
     `folder` is its home below the tenant's folder, empty for all of it. A quota of 0 is none. `source` is `embedded`,
-    or `sftpgo` for one that an SFTPGo had first.
+    or `sftpgo` for one that an SFTPGo had first; `password_there`: it comes in by the password that it has there.
     """
 
     id: UUID
@@ -61,6 +61,7 @@ class User:
     created_by: str
     changed_at: datetime
     seen_at: datetime | None
+    password_there: bool = False
 
     @property
     def home(self) -> str:
@@ -104,6 +105,7 @@ class Adopted:
     keys: tuple[Key, ...]
     quota_bytes: int
     quota_files: int
+    has_password: bool
     enabled: bool
 
 

@@ -109,6 +109,7 @@ class SftpUsers:
                 "id": new_id(), "tenant": serial, "name": chosen, "name_key": name_key(chosen),
                 "password_hash": self._passwords.hash(given) if given else None, "folder": rules.folder(folder),
                 "permissions": [str(one) for one in rules.permissions(permissions)], "source": "embedded",
+                "password_there": False,
                 "quota_bytes": rules.quota(quota_bytes, "quota_bytes"),
                 "quota_files": rules.quota(quota_files, "quota_files"), "now": self._now(), "by": actor.name,
             }
@@ -134,7 +135,8 @@ class SftpUsers:
             values: dict[str, object] = {
                 "id": new_id(), "tenant": serial, "name": chosen, "name_key": name_key(chosen), "password_hash": None,
                 "folder": rules.folder(taken.folder), "permissions": [str(one) for one in taken.permissions],
-                "source": "sftpgo", "quota_bytes": rules.quota(taken.quota_bytes, "quota_bytes"),
+                "source": "sftpgo", "password_there": taken.has_password,
+                "quota_bytes": rules.quota(taken.quota_bytes, "quota_bytes"),
                 "quota_files": rules.quota(taken.quota_files, "quota_files"), "now": now, "by": actor.name,
             }
             if (chosen, values["folder"]) != (taken.name, taken.folder):

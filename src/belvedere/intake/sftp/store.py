@@ -12,7 +12,7 @@ from belvedere.kernel.db import Connection, one, rows
 
 _USER: Final[LiteralString] = (
     "SELECT u.id, u.tenant_id, t.name AS tenant_name, u.name, u.folder, u.permissions, u.quota_bytes, u.quota_files, "
-    "u.source, u.password_hash, u.disabled_at, u.created_at, u.created_by, u.changed_at, u.seen_at, "
+    "u.source, u.password_hash, u.password_there, u.disabled_at, u.created_at, u.created_by, u.changed_at, u.seen_at, "
     "(SELECT coalesce(json_agg(json_build_object('line', k.line, 'bits', k.bits, 'fingerprint', k.fingerprint, "
     "'comment', k.comment) ORDER BY k.created_at, k.fingerprint), '[]') FROM sftp_key k WHERE k.user_id = u.id) "
     "AS keys FROM sftp_user u JOIN tenant t ON t.serial = u.tenant_id "
@@ -28,9 +28,11 @@ def _user(row: DictRow) -> User:
     return User(
         id=row["id"], tenant=row["tenant_id"], tenant_name=row["tenant_name"], name=row["name"], folder=row["folder"],
         permissions=tuple(Permission(value) for value in row["permissions"]), quota_bytes=row["quota_bytes"],
-        quota_files=row["quota_files"], source=row["source"], has_password=row["password_hash"] is not None,
+        quota_files=row["quota_files"], source=row["source"],
+        has_password=row["password_hash"] is not None or row["password_there"],
         keys=tuple(Key(**key) for key in row["keys"]), disabled_at=row["disabled_at"], created_at=row["created_at"],
         created_by=row["created_by"], changed_at=row["changed_at"], seen_at=row["seen_at"],
+        password_there=row["password_there"],
     )
 
 
@@ -87,8 +89,9 @@ def add_user(connection: Connection, values: Mapping[str, object]) -> bool:
     """Insert a user; return False where the name is somebody's."""
     return connection.execute(
         "INSERT INTO sftp_user (id, tenant_id, name, name_key, password_hash, folder, permissions, quota_bytes, "
-        "quota_files, source, created_at, created_by, changed_at) VALUES (%(id)s, %(tenant)s, %(name)s, %(name_key)s, "
-        "%(password_hash)s, %(folder)s, %(permissions)s, %(quota_bytes)s, %(quota_files)s, %(source)s, %(now)s, "
+        "quota_files, source, password_there, created_at, created_by, changed_at) VALUES (%(id)s, %(tenant)s, %(name)s, "
+        "%(name_key)s, %(password_hash)s, %(folder)s, %(permissions)s, %(quota_bytes)s, %(quota_files)s, %(source)s, "
+        "%(password_there)s, %(now)s, "
         "%(by)s, %(now)s) ON CONFLICT (name_key) DO NOTHING",
         values,
     ).rowcount > 0
@@ -110,9 +113,10 @@ def change_user(connection: Connection, user_id: UUID, values: Mapping[str, obje
 
 
 def set_password(connection: Connection, user_id: UUID, password_hash: str | None, now: datetime) -> None:
-    """Keep another password, or none."""
+    """Keep another password, or none; one that an SFTPGo has ends."""
     connection.execute(
-        "UPDATE sftp_user SET password_hash = %s, changed_at = %s WHERE id = %s", [password_hash, now, user_id]
+        "UPDATE sftp_user SET password_hash = %s, password_there = false, changed_at = %s WHERE id = %s",
+        [password_hash, now, user_id],
     )
 
 

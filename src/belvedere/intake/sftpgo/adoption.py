@@ -77,7 +77,7 @@ class SftpGoAdoption:
         if one.outcome is Outcome.ADOPT:
             self._users.adopt(actor, one.tenant, Adopted(
                 one.name, one.folder, one.permissions, tuple(parse(line) for line in one.keys), one.quota_bytes,
-                one.quota_files, enabled=one.enabled,
+                one.quota_files, has_password=one.has_password, enabled=one.enabled,
             ))  # fmt: skip
         failpoint("intake.sftpgo.adopted")
         seen = server.user(one.name)

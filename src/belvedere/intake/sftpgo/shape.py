@@ -44,7 +44,7 @@ def wanted_of(known: Known, root: str) -> Wanted:
         name=user.name, tenant=user.tenant, user=str(user.id), home=f"{root.rstrip('/')}/{user.home}",
         permissions=tuple(granted), keys=tuple(key.line for key in user.keys),
         password=Secret(known.password_hash) if known.password_hash else None,
-        theirs=user.source == "sftpgo" and not known.password_hash, adopted=user.source == "sftpgo",
+        theirs=user.password_there and not known.password_hash, adopted=user.source == "sftpgo",
         quota_bytes=user.quota_bytes, quota_files=user.quota_files, enabled=user.disabled_at is None,
     )
 
