@@ -62,7 +62,7 @@ def test_every_panel_in_flux_shows_what_was_written(flux):
     assert sorted(one["schema"]["fields"][1]["labels"]["series"] for one in drawn) == ["7 Ch1", "7 Ch2"]
     assert {value for one in drawn for value in values(one)} == {100.0, 200.0}
     assert values(frames(flux, "alice", board["Voltage by phase"])[0])[0] == 230.0
-    [by_device] = frames(flux, "alice", board["Energy by device"])
+    [by_device] = frames(flux, "alice", board["Energy by device (kWh)"])
     assert values(by_device, "Energy") == [pytest.approx(300 * 119 / 6 / 1000)]
     [figures] = frames(flux, "alice", board["Lowest, mean, highest"])
     assert values(figures, "channel") == ["7 Ch1", "7 Ch2", "7 U1"]

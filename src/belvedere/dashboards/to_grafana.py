@@ -171,7 +171,7 @@ class _Ids:
 
 def _panel(model: Model, panel: Panel, source: Document, number: int, place: Document) -> Document:
     made: Document = {
-        "id": number, "type": _KINDS[panel.type], "title": panel.title, "description": panel.description,
+        "id": number, "type": _KINDS[panel.type], "title": _titled(model, panel), "description": panel.description,
         "gridPos": place,
         "fieldConfig": {"defaults": _defaults(model, panel), "overrides": list(_overrides(model, panel))},
         "options": _options(panel, compared=model.run is not None),
@@ -185,6 +185,16 @@ def _panel(model: Model, panel: Panel, source: Document, number: int, place: Doc
         "format": "time_series" if timed else "table", "rawSql": statement(model, panel),
     }]
     return made
+
+
+def _titled(model: Model, panel: Panel) -> str:
+    """Name a panel; one of lying bars with its unit, so that the figures beside the bars are short enough for them."""
+    unit = model.time_unit if panel.unit == "time" else panel.unit
+    return f"{panel.title} ({unit})" if _is_lying(panel) and unit else panel.title
+
+
+def _is_lying(panel: Panel) -> bool:
+    return panel.type == "bar" and panel.options.horizontal
 
 
 def statement(model: Model, panel: Panel) -> str:
@@ -287,7 +297,7 @@ def _by_type(panel: Panel) -> Iterator[Document]:
     if panel.type == "timeseries":
         # And for each tick of the axis that it leaves out. A blank it would take for the number 0, and draw that.
         yield {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": _UNSEEN}]}
-    if panel.type == "bar" and panel.options.horizontal:
+    if _is_lying(panel):
         # Each bar has its figure: beside it the axis, whose labels Grafana writes over each other, tells nothing.
         hidden = [{"id": "custom.axisPlacement", "value": "hidden"}]
         yield {"matcher": {"id": "byType", "options": "number"}, "properties": hidden}
@@ -316,7 +326,7 @@ def _drawn(model: Model, panel: Panel) -> Document:
 def _defaults(model: Model, panel: Panel) -> Document:
     mixed = panel.query is not None and panel.query.kind in _MIXED and panel.type != "bar"
     defaults: Document = {
-        "unit": _unit(model, "" if mixed else panel.unit), "custom": _drawn(model, panel),
+        "unit": _unit(model, "" if mixed or _is_lying(panel) else panel.unit), "custom": _drawn(model, panel),
         "color": {"mode": "thresholds" if panel.options.thresholds else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": _steps(panel.options.thresholds)},
         "noValue": "\u2013" if panel.type == "table" else "No rows in this range",
@@ -342,8 +352,7 @@ def _options(panel: Panel, *, compared: bool) -> Document:
             "showPercentChange": compared and panel.query is not None and panel.query.kind == "tile",
         }
     if panel.type in ("bar", "histogram"):
-        # The size of figures is left to Grafana: one that is given lets the longest bar's be cut.
-        flat: Document = {"barWidth": 0.5} if panel.options.horizontal else {}
+        flat: Document = {"barWidth": 0.5, "text": {"valueSize": 12}} if panel.options.horizontal else {}
         return {
             **flat, "orientation": "horizontal" if panel.options.horizontal else "vertical", "showValue": "auto",
             "stacking": "normal" if panel.options.stacked else "none", "xTickLabelMaxLength": 40,

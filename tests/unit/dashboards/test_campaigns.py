@@ -58,9 +58,9 @@ def test_texts_of_digits_stay_texts_in_tables_and_under_bars() -> None:
                        if found["matcher"] == {"id": "byType", "options": "string"}]
         for one in document["panels"] if one["type"] in ("table", "barchart")
     }
-    assert set(shown) == {"Lowest, mean, highest", "Devices", "Gaps", "Energy by device"}
+    assert set(shown) == {"Lowest, mean, highest", "Devices", "Gaps", "Energy by device (kWh)"}
     assert all({"id": "unit", "value": "string"} in one for one in shown.values())
-    assert {"id": "noValue", "value": " "} in shown["Energy by device"]
+    assert {"id": "noValue", "value": " "} in shown["Energy by device (kWh)"]
 
 
 def test_units_are_those_that_grafana_knows_and_every_query_is_cut_to_the_range() -> None:
@@ -144,11 +144,12 @@ def test_a_line_has_a_hole_where_there_was_no_value_for_long() -> None:
 
 def test_bars_that_lie_have_a_figure_each_and_no_axis_whose_labels_meet() -> None:
     document = to_grafana(model("power_w", "energy_kwh"), UUID(int=1), datasource="x")
-    [bars] = [one for one in document["panels"] if one["title"] == "Energy by device"]
+    [bars] = [one for one in document["panels"] if one["title"] == "Energy by device (kWh)"]
     hidden = {"matcher": {"id": "byType", "options": "number"},
               "properties": [{"id": "custom.axisPlacement", "value": "hidden"}]}
     assert hidden in bars["fieldConfig"]["overrides"]
     assert (bars["options"]["orientation"], bars["options"]["legend"]["showLegend"]) == ("horizontal", False)
+    assert (bars["fieldConfig"]["defaults"]["unit"], bars["fieldConfig"]["defaults"]["decimals"]) == ("none", 1)
     [power] = [one for one in document["panels"] if one["title"] == "Power by channel"]
     assert "decimals" not in power["fieldConfig"]["defaults"]
 

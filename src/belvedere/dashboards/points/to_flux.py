@@ -10,7 +10,7 @@ from uuid import UUID
 from belvedere.dashboards.points.channels import TAGS, Place, panels_of
 from belvedere.dashboards.points.flux import options, question
 from belvedere.dashboards.to_grafana import Document, to_grafana
-from belvedere.workspaces.model import Model, Panel, Variable
+from belvedere.workspaces.model import Model, Panel, Query, Variable
 
 _CHANNEL: Final = r"/(?<text>.*) \| (?<value>.*)/"
 """How Grafana divides what a channel is called from what it is chosen by."""
@@ -31,9 +31,18 @@ def _panel(model: Model, panel: Panel, made: Document, source: Document, place: 
         return made
     text = question(model, panel.query, place)
     return {
-        **shaped(panel, made), "datasource": source,
+        **shaped(panel, made), "datasource": source, **_in_order(model, panel.query),
         "targets": [{"refId": "A", "datasource": source, "query": text}],
     }
+
+
+def _in_order(model: Model, query: Query) -> Document:
+    """Put the columns of a table in the order of the template; Flux has one of its own."""
+    if query.kind != "aggregate":
+        return {}
+    names = [model.fields[role].label or role for role in query.by] + [one.label for one in query.measures]
+    places = {name: place for place, name in enumerate(names)}
+    return {"transformations": [{"id": "organize", "options": {"indexByName": places}}]}
 
 
 def shaped(panel: Panel, made: Document) -> Document:

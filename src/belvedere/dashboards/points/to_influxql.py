@@ -173,7 +173,9 @@ def _in_watt_hours(panel: Document) -> Document:
     config = panel["fieldConfig"]
     said = "Hourly means, each for its whole hour."
     described = re.sub(r"[:;.] .*$", "", str(panel["description"])).rstrip(".")
-    return {**panel, "description": f"{described}. {said}",
+    # These figures have their unit beside them.
+    title = str(panel["title"]).removesuffix(" (kWh)")
+    return {**panel, "title": title, "description": f"{described}. {said}",
             "fieldConfig": {**config, "defaults": {**config["defaults"], "unit": "watth"}}}
 
 
