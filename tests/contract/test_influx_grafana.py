@@ -65,15 +65,15 @@ def test_every_panel_in_flux_shows_what_was_written(flux):
     [by_device] = frames(flux, "alice", board["Energy by device (kWh)"])
     assert values(by_device, "Energy") == [pytest.approx(300 * 119 / 6 / 1000)]
     [figures] = frames(flux, "alice", board["Lowest, mean, highest"])
-    assert values(figures, "channel") == ["7 Ch1", "7 Ch2", "7 U1"]
+    assert values(figures, "Channel") == ["7 Ch1", "7 Ch2", "7 U1"]
     assert values(figures, "Mean") == [100.0, 200.0, 230.0]
     assert values(figures, "Values") == [120.0] * 3
     listed = next(one for one in flux.board("alice")["panels"] if one["title"] == "Devices" and one["type"] == "table")
     [devices] = frames(flux, "alice", listed)
-    assert (values(devices, "device"), values(devices, "Channels")) == (["7"], [3.0])
+    assert (values(devices, "Device"), values(devices, "Channels")) == (["7"], [3.0])
     assert values(devices, "First") == [flux.start * 1000.0]
     [gaps] = frames(flux, "alice", board["Gaps"])
-    assert (values(gaps, "meter"), values(gaps, "Missing")) == (["7"], [4 * 3600])
+    assert (values(gaps, "Meter"), values(gaps, "Missing")) == (["7"], [4 * 3600])
     over_time = frames(flux, "alice", board["Energy over time"])
     assert sum(values(over_time[0])) == pytest.approx(300 * 119 / 6 / 1000)
 
