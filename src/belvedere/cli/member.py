@@ -12,7 +12,7 @@ import click
 from belvedere.cli import output
 from belvedere.cli.local import actor, services
 from belvedere.cli.people import life_of
-from belvedere.cli.tenant import serial_of
+from belvedere.cli.tenant import of_tenant, serial_of
 from belvedere.kernel.actor import MEMBER_ROLES, Role
 from belvedere.kernel.errors import Rejected
 
@@ -72,8 +72,7 @@ def invite(tenant: str, email: str, role: str | None, expires: str) -> None:
 
 
 @member.command("take-password", epilog="Example: belvedere member take-password alice bob@example.org")
-@click.argument("tenant")
-@click.argument("member")
+@of_tenant("member")
 def take_password(tenant: str, member: str) -> None:
     """Print login and first password of a member in Grafana, once. It is made now and kept nowhere."""
     with services() as built:
@@ -111,8 +110,7 @@ def listed(tenant: str, *, invitations: bool) -> None:
 
 
 @member.command("role", epilog="Example: belvedere member role alice bob@example.org admin")
-@click.argument("tenant")
-@click.argument("member")
+@of_tenant("member")
 @click.argument("role", type=_ROLES)
 def set_role(tenant: str, member: str, role: str) -> None:
     """Change what a member may do, from the next request on."""
@@ -122,8 +120,7 @@ def set_role(tenant: str, member: str, role: str) -> None:
 
 
 @member.command(epilog="Example: belvedere member suspend alice bob@example.org")
-@click.argument("tenant")
-@click.argument("member")
+@of_tenant("member")
 def suspend(tenant: str, member: str) -> None:
     """Keep a member out of the tenant, from the next request on."""
     with services() as built:
@@ -132,8 +129,7 @@ def suspend(tenant: str, member: str) -> None:
 
 
 @member.command(epilog="Example: belvedere member resume alice bob@example.org")
-@click.argument("tenant")
-@click.argument("member")
+@of_tenant("member")
 def resume(tenant: str, member: str) -> None:
     """Let a suspended member in again."""
     with services() as built:
@@ -142,8 +138,7 @@ def resume(tenant: str, member: str) -> None:
 
 
 @member.command(epilog="Example: belvedere member remove alice bob@example.org")
-@click.argument("tenant")
-@click.argument("member")
+@of_tenant("member")
 def remove(tenant: str, member: str) -> None:
     """Take somebody out of the tenant; an account without another tenant is forgotten."""
     with services() as built:

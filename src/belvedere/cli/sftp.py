@@ -13,7 +13,7 @@ from belvedere.cli import output
 from belvedere.cli.installation import sftp as serve
 from belvedere.cli.local import actor, services
 from belvedere.cli.sftpgo import adopt, apply, plan
-from belvedere.cli.tenant import serial_of
+from belvedere.cli.tenant import of_tenant, serial_of
 from belvedere.kernel.errors import Rejected
 from belvedere.kernel.secret import Secret
 
@@ -96,8 +96,7 @@ def listed(tenant: str) -> None:
 
 
 @user.command(epilog="Example: belvedere sftp user change acme acme-lab --quota 10G --may read --may upload")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 @click.option("--folder", default=None, help="Its home below the tenant's folder; empty for all of it.")
 @_MAY
 @click.option("--quota", default=None, metavar="SIZE", help="Most bytes that its home holds; 0 for no limit.")
@@ -119,8 +118,7 @@ def change(
 
 
 @user.command(epilog="Example: belvedere sftp user password acme acme")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 @click.option("--read", "reads", is_flag=True, help="Read the password; absent: one is made and printed, once.")
 def password(tenant: str, user: str, *, reads: bool) -> None:
     """Give a user another password; the old one ends."""
@@ -131,8 +129,7 @@ def password(tenant: str, user: str, *, reads: bool) -> None:
 
 
 @user.command("no-password", epilog="Example: belvedere sftp user no-password acme acme")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 def no_password(tenant: str, user: str) -> None:
     """Let a user in by its keys alone."""
     with services() as built:
@@ -141,8 +138,7 @@ def no_password(tenant: str, user: str) -> None:
 
 
 @user.command(epilog="Example: belvedere sftp user disable acme acme-lab")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 def disable(tenant: str, user: str) -> None:
     """Keep a user out, and end its sessions."""
     with services() as built:
@@ -151,8 +147,7 @@ def disable(tenant: str, user: str) -> None:
 
 
 @user.command(epilog="Example: belvedere sftp user enable acme acme-lab")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 def enable(tenant: str, user: str) -> None:
     """Let a user in again."""
     with services() as built:
@@ -161,8 +156,7 @@ def enable(tenant: str, user: str) -> None:
 
 
 @user.command(epilog="Example: belvedere sftp user remove acme acme-lab")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 def remove(tenant: str, user: str) -> None:
     """Forget a user and end its sessions; its files stay."""
     with services() as built:
@@ -171,8 +165,7 @@ def remove(tenant: str, user: str) -> None:
 
 
 @user.command("add-key", epilog="Example: belvedere sftp user add-key acme acme ~/.ssh/id_ed25519.pub")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 @click.argument("file", type=click.Path(path_type=Path))
 def add_key(tenant: str, user: str, file: Path) -> None:
     """Let a user in by one more public key. FILE ends in .pub; `-` reads it."""
@@ -183,8 +176,7 @@ def add_key(tenant: str, user: str, file: Path) -> None:
 
 
 @user.command("remove-key", epilog="Example: belvedere sftp user remove-key acme acme SHA256:...")
-@click.argument("tenant")
-@click.argument("user")
+@of_tenant("user")
 @click.argument("fingerprint")
 def remove_key(tenant: str, user: str, fingerprint: str) -> None:
     """Take a key from a user. FINGERPRINT is what `belvedere sftp user list --json` and ssh-keygen -l show."""

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -193,6 +194,11 @@ def key(name: str) -> None:
     with services() as built:
         made = NewKey(built.tenants.rotate_key(actor(), _reference(name)).reveal())
     output.show(made, made.api_key)
+
+
+def of_tenant(thing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command take the name of a tenant, and then that of something of it."""
+    return lambda command: click.argument("tenant")(click.argument(thing)(command))
 
 
 def serial_of(built: "Services", name: str) -> int:

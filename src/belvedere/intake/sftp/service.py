@@ -105,13 +105,9 @@ class SftpUsers:
                 acceptable(password, chosen)
             parsed = parse(key) if key.strip() else None
             given = password or (None if parsed else generated())
-            values: dict[str, object] = {
-                "id": new_id(), "tenant": serial, "name": chosen, "name_key": name_key(chosen),
-                "password_hash": self._passwords.hash(given) if given else None, "folder": rules.folder(folder),
-                "permissions": [str(one) for one in rules.permissions(permissions)], "source": "embedded",
+            values = self._row(actor, serial, chosen, folder, permissions, quotas=(quota_bytes, quota_files)) | {
+                "password_hash": self._passwords.hash(given) if given else None, "source": "embedded",
                 "password_there": False,
-                "quota_bytes": rules.quota(quota_bytes, "quota_bytes"),
-                "quota_files": rules.quota(quota_files, "quota_files"), "now": self._now(), "by": actor.name,
             }
             self._must_be_free(serial, chosen)
             with self._database.for_actor(actor) as connection:
@@ -130,14 +126,10 @@ class SftpUsers:
         """
         with self._history.action(actor, "sftp-user.adopt", taken.name, tenant=serial, folder=taken.folder) as ending:
             manages(actor, serial)
-            tenant, now = self._tenants.get(actor, serial), self._now()
-            chosen = rules.user_name(actor, tenant.name, taken.name)
-            values: dict[str, object] = {
-                "id": new_id(), "tenant": serial, "name": chosen, "name_key": name_key(chosen), "password_hash": None,
-                "folder": rules.folder(taken.folder), "permissions": [str(one) for one in taken.permissions],
-                "source": "sftpgo", "password_there": taken.has_password,
-                "quota_bytes": rules.quota(taken.quota_bytes, "quota_bytes"),
-                "quota_files": rules.quota(taken.quota_files, "quota_files"), "now": now, "by": actor.name,
+            chosen = rules.user_name(actor, self._tenants.get(actor, serial).name, taken.name)
+            limits = taken.quota_bytes, taken.quota_files
+            values = self._row(actor, serial, chosen, taken.folder, taken.permissions, quotas=limits) | {
+                "password_hash": None, "source": "sftpgo", "password_there": taken.has_password,
             }
             if (chosen, values["folder"]) != (taken.name, taken.folder):
                 message = "Its name or its home is written in a way that is not kept here."
@@ -146,7 +138,7 @@ class SftpUsers:
             with self._database.for_actor(actor) as connection:
                 made = self._insert(connection, actor, serial, values, taken.keys)
                 if not taken.enabled:
-                    store.set_disabled(connection, made.id, now, now)
+                    store.set_disabled(connection, made.id, self._now(), self._now())
             ending.note(id=made.id, keys=[one.fingerprint for one in taken.keys])
         return made
 
@@ -279,6 +271,17 @@ class SftpUsers:
                 store.remove_key(connection, user.id, wanted)
                 store.touch_keys(connection, user.id, self._now())
                 return self._changed(connection, user)
+
+    def _row(
+        self, actor: Actor, serial: int, name: str, folder: str, permissions: Sequence[str], *,
+        quotas: tuple[int, int],
+    ) -> dict[str, object]:
+        return {
+            "id": new_id(), "tenant": serial, "name": name, "name_key": name_key(name), "folder": rules.folder(folder),
+            "permissions": [str(one) for one in rules.permissions(permissions)],
+            "quota_bytes": rules.quota(quotas[0], "quota_bytes"), "quota_files": rules.quota(quotas[1], "quota_files"),
+            "now": self._now(), "by": actor.name,
+        }
 
     def _must_be_free(self, serial: int, name: str) -> None:
         # Another tenant's name is not seen from inside the fence, so this one look is Belvedere's own.

@@ -89,10 +89,9 @@ def add_user(connection: Connection, values: Mapping[str, object]) -> bool:
     """Insert a user; return False where the name is somebody's."""
     return connection.execute(
         "INSERT INTO sftp_user (id, tenant_id, name, name_key, password_hash, folder, permissions, quota_bytes, "
-        "quota_files, source, password_there, created_at, created_by, changed_at) VALUES (%(id)s, %(tenant)s, %(name)s, "
-        "%(name_key)s, %(password_hash)s, %(folder)s, %(permissions)s, %(quota_bytes)s, %(quota_files)s, %(source)s, "
-        "%(password_there)s, %(now)s, "
-        "%(by)s, %(now)s) ON CONFLICT (name_key) DO NOTHING",
+        "quota_files, source, password_there, created_at, created_by, changed_at) VALUES (%(id)s, %(tenant)s, "
+        "%(name)s, %(name_key)s, %(password_hash)s, %(folder)s, %(permissions)s, %(quota_bytes)s, %(quota_files)s, "
+        "%(source)s, %(password_there)s, %(now)s, %(by)s, %(now)s) ON CONFLICT (name_key) DO NOTHING",
         values,
     ).rowcount > 0
 
