@@ -35,7 +35,8 @@ class Door:
                 if error.errno == errno.EADDRINUSE:
                     message = f"Port {self.port} on {self.host} is taken by another program."
                     return Conflict(message, hint=f"{self.port_setting}={self.port + 1} belvedere up", code="port")
-                message = f"This machine cannot listen on {self.host}:{self.port}. {error.strerror}"
+                why = (error.strerror or "it refuses").lower()
+                message = f"This machine cannot listen on {self.host}:{self.port}: {why}."
                 hint = f"set {self.host_setting} to 127.0.0.1 or to an address of this machine"
                 return Rejected(message, hint=hint, code="host")
         return None

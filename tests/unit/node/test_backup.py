@@ -12,6 +12,8 @@ from typing import Any
 import asyncssh
 import pytest
 
+from belvedere.kernel.running import read_state
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 METER = "02001084\t02001084\t02001084\nMV_T302_V002\tPh 1 V\tVoie1 W\n05/01/26 00:00:00\t230\t1\n"
 
@@ -37,8 +39,7 @@ def test_backup_and_restore_under_another_path_beside_the_first(
     shell: Any, folder: Path, free_tcp_port_factory: Any
 ) -> None:
     serving(shell, free_tcp_port_factory()).ok("up", "--detach")
-    shell.ok("tenant", "create", "alice")
-    until(lambda: json.loads(shell.ok("tenant", "show", "alice", "--json"))["state"] == "ready", "alice is ready")
+    assert json.loads(shell.ok("tenant", "create", "alice", "--json"))["state"] == "ready"
     write_a_table(shell)
     measure(shell)
     password = json.loads(shell.ok("sftp", "user", "add", "alice", "--json"))["password"]
@@ -88,14 +89,23 @@ def send(shell: Any, folder: Path) -> None:
              "roof", "--device", "02001084")
 
 
-def sent(shell: Any) -> list[dict[str, Any]]:
+def sent(shell: Any) -> list[Any]:
     """Return the uploads of both files; of the odd things one is noted sooner or later."""
-    return [one for one in items(shell, "upload", "list") if one["name"] in {"good.tsv", "bad.tsv"}]
+    from belvedere.app import build
+    from belvedere.kernel.actor import SYSTEM
+
+    # Asked again and again: a command each time would cost a second of a processor.
+    services = build(world(shell))
+    try:
+        found = services.uploads.list(SYSTEM, limit=200).items
+    finally:
+        services.close()
+    return [one for one in found if one.name in {"good.tsv", "bad.tsv"}]
 
 
-def ended(shell: Any) -> list[dict[str, Any]] | None:
+def ended(shell: Any) -> list[Any] | None:
     found = sent(shell)
-    return found if {one["state"] for one in found} == {"parsed", "refused"} else None
+    return found if {one.state for one in found} == {"parsed", "refused"} else None
 
 
 def leave_odd_things(home: Path) -> None:
@@ -141,16 +151,16 @@ def the_same_server(shell: Any, other: Any, password: str) -> None:
         ):
             return [str(name) for name in await client.listdir("/roof/02001084/parsed")]
 
-    until(lambda: json.loads(other.ok("status", "--json"))["state"] == "running", "all parts run")
+    until(lambda: (found := read_state(other.home)) and found.state == "running", "all parts run")
     assert "good.tsv" in asyncio.run(listed())
 
 
-def read_again(other: Any, uploads: list[dict[str, Any]]) -> None:
+def read_again(other: Any, uploads: list[Any]) -> None:
     """A file that was refused is found in `error/` again, though it has another number in this file system."""
-    refused = next(one["id"] for one in uploads if one["state"] == "refused")
-    other.ok("upload", "retry", refused)
+    refused = next(one.id for one in uploads if one.state == "refused")
+    other.ok("upload", "retry", str(refused))
     done = until(lambda: ended(other), "it ends")
-    assert next(one for one in done if one["id"] == refused)["code"] == "report"
+    assert next(one for one in done if one.id == refused).code == "report"
 
 
 def world(shell: Any) -> Any:
