@@ -178,7 +178,7 @@ class Resumable:
 
         Raises:
             NotFound: there is none, or it is not this actor's to see.
-            Conflict: it is in its place already, or another request is at work on it right now.
+            Conflict: it is in its place already, another request is at work on it, or the tenant is on its way out.
         """
         found = self.get(actor, ident)
         with self._history.action(
@@ -186,7 +186,10 @@ class Resumable:
             bytes=found.size_bytes, by=found.begun_by, id=ident,
         ):
             actor.must(Role.EDITOR, found.tenant_id)
-            with self._parts.held(self._tenants.get(actor, found.tenant_id).name, ident) as part:
+            known = self._tenants.get(actor, found.tenant_id)
+            if known.deleting:
+                raise _leaving(known.name)
+            with self._parts.held(known.name, ident) as part:
                 here = self.get(actor, ident)
                 # Without its bytes a whole one is in its place, or is just being put there.
                 if here.done_at is not None or (part is None and here.is_complete):

@@ -1,6 +1,7 @@
 """Files over HTTP at the REST door: on with after a break, whole or not at all, where they belong and nowhere else."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -24,6 +25,7 @@ from belvedere.intake.resumable.parts import FOLDER
 from belvedere.intake.sftp.quota import measured
 from belvedere.kernel.actor import SYSTEM, Role
 from belvedere.kernel.clock import utc_now
+from belvedere.kernel.errors import Conflict
 from belvedere.kernel.failpoints import EXIT_CODE
 from belvedere.kernel.settings import Settings
 
@@ -312,6 +314,18 @@ def test_a_part_that_comes_while_its_file_is_dropped_leaves_nothing(
     monkeypatch.setattr(os, "fdatasync", flushed)
     assert world.part(ident, 0, CONTENT).status_code == 404
     assert ident not in world.left()
+
+
+def test_for_a_tenant_on_its_way_out_no_folder_comes_back(world: World) -> None:
+    made, key = world.services.tenants.create(SYSTEM, "frieda")
+    world.keys["frieda"] = key.reveal()
+    ident = world.begin("s.tsv", who="frieda").json["id"]
+    shutil.rmtree(world.home.parent / "frieda")
+    with world.services.database.transaction() as connection:
+        connection.execute("UPDATE tenant SET deleting_since = now() WHERE serial = %s", [made.serial])
+    with pytest.raises(Conflict, match="on its way out"):
+        world.services.resumable.cancel(SYSTEM, UUID(ident))
+    assert not (world.home.parent / "frieda").exists()
 
 
 def test_what_nobody_goes_on_with_is_removed_after_a_day(world: World) -> None:
