@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from belvedere.dashboards.fleet import flux, influxql
 from belvedere.dashboards.fleet.model import DASHBOARD_ID, TITLE, Reading, fleet
-from belvedere.dashboards.fleet.points import COUNTED, TAGS, heading
+from belvedere.dashboards.fleet.points import COUNTED, SUMMED, TAGS, heading
 from belvedere.dashboards.points.channels import panels_of
 from belvedere.dashboards.to_grafana import Document, to_grafana
 from belvedere.workspaces.grafana.document import TAG
@@ -60,11 +60,11 @@ def _config(panel: Panel, query: Query, config: Document, reading: Reading) -> D
     defaults, overrides = dict(config["defaults"]), [_sized(one) for one in config["overrides"]]
     if defaults["unit"] == "suffix: MB":
         defaults |= {"unit": _BYTES}
-    summed = all(one.function in {"count", "sum", "distinct"} for one in query.measures)
+    summed = all(one.function in SUMMED for one in query.measures)
     if panel.type == "stat":
         defaults["noValue"] = "0" if summed else "\u2013"
     if panel.type == "timeseries":
-        defaults["custom"] = _bars() if summed else _dots()
+        defaults |= {"custom": _bars() if summed else _dots(), "min": 0}
         if reading.options.flux:
             defaults["displayName"] = "${__field.labels.series}"
     if query.by == ("outcome",):

@@ -7,7 +7,7 @@ reads. What is not here: how a panel is drawn (`document.py`).
 from collections.abc import Sequence
 from typing import Final
 
-from belvedere.dashboards.fleet.points import COUNTED, FIELDS, FILES, RUN_FIELDS, RUNS, TAGS, heading
+from belvedere.dashboards.fleet.points import COUNTED, FIELDS, FILES, RUN_FIELDS, RUNS, SUMMED, TAGS, heading
 from belvedere.dashboards.points.channels import quoted
 from belvedere.workspaces.model import Measure, Query
 
@@ -84,8 +84,10 @@ def _tile(query: Query, bucket: str) -> str:
 
 def _series(query: Query, bucket: str) -> str:
     measure, tag = query.measures[0], TAGS[query.by[0]]
+    # A bar is as wide as the times are apart: those without any file tell that.
+    empty = "true" if measure.function in SUMMED else "false"
     return f"""{_asked(query, bucket, measure.of)}{_grouped([tag])}
-  |> aggregateWindow(every: v.windowPeriod, fn: {measure.function}, createEmpty: false, timeSrc: "_start")
+  |> aggregateWindow(every: v.windowPeriod, fn: {measure.function}, createEmpty: {empty}, timeSrc: "_start")
   |> map(fn: (r) => ({{_time: r._time, _value: r._value, series: r["{tag}"]}}))
   |> group(columns: ["series"])"""
 

@@ -6,7 +6,7 @@ language cannot count refused files beside all files.
 
 from typing import Final
 
-from belvedere.dashboards.fleet.points import COUNTED, FIELDS, FILES, RUN_FIELDS, RUNS, TAGS, heading
+from belvedere.dashboards.fleet.points import COUNTED, FIELDS, FILES, RUN_FIELDS, RUNS, SUMMED, TAGS, heading
 from belvedere.workspaces.model import Measure, Query
 
 _CHOSEN: Final = '$timeFilter AND "bucket" =~ /^(?:${tenant:regex})$/'
@@ -19,7 +19,9 @@ def questions(query: Query) -> list[str]:
         return [_tile(query, query.measures[0])]
     if query.kind == "series":
         [measure] = query.measures
-        return [_select(_figure(measure), query, f' GROUP BY time($__interval), "{TAGS[query.by[0]]}" fill(none)')]
+        # A bar is as wide as the times are apart: those without any file tell that.
+        fill = "null" if measure.function in SUMMED else "none"
+        return [_select(_figure(measure), query, f' GROUP BY time($__interval), "{TAGS[query.by[0]]}" fill({fill})')]
     if query.kind == "rows":
         return [_rows(query)]
     if query.by[:1] == ("run",):

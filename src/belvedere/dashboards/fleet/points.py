@@ -20,6 +20,9 @@ RUN_FIELDS: Final = {
 COUNTED: Final = "nb_rows"
 """The field that every file has: its values are counted where files are."""
 
+SUMMED: Final = frozenset({"count", "sum", "distinct"})
+"""Functions whose figures begin at zero: where there is none there are no files."""
+
 
 def heading(role: str) -> str:
     """Return how a column of texts or times is headed."""
