@@ -154,6 +154,7 @@ def test_places_that_cannot_be_are_refused(world: World, where: dict[str, object
 
 
 def test_a_link_out_of_the_folder_is_not_followed(world: World, tmp_path: Path) -> None:
+    world.home.mkdir(parents=True, exist_ok=True)
     (world.home / "out").symlink_to(tmp_path)
     answer = world.begin("d.tsv", campaign="out", device="")
     assert world.part(answer.json["id"], 0, CONTENT).status_code == 503
