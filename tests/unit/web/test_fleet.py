@@ -217,6 +217,7 @@ def test_what_was_made_goes_when_it_is_switched_off_and_what_is_not_ours_stays(w
     [folder] = world.place.folders
     world.place.boards["theirs"] = {"dashboard": {"uid": "theirs", "title": "Mine", "version": 1}, "folder": folder}
     off = world.again(organisation="-", why_not="Switched off.")
+    assert off.plan(OPERATOR).warnings[0].startswith(f"The organisation {NAME} stays")
     assert titles(off.plan(OPERATOR)) == ["- drop-board", "- drop-source", "- drop-token", "- forget"]
     off.check()
     assert set(world.place.boards) == {"theirs"} and set(world.place.folders) == {folder}

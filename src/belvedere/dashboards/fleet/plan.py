@@ -100,8 +100,8 @@ def removal(token: SeenToken, seen: SeenGrafana, record: Record) -> Plan[Deed]:
         steps.append(Step(Do.DROP_TOKEN, Sign.REMOVE, "Delete the token that may read", "the summaries", deed))
     if record.organisation:
         steps.append(_step(Do.FORGET, Sign.REMOVE, "Forget the dashboard", ""))
-    kept = (f"organisation {record.name}",) if seen.organisation else ()
-    return Plan(SUBJECT, tuple(steps), kept=kept if steps else ())
+    stays = f"The organisation {record.name} stays in Grafana, with what others may have made there."
+    return Plan(SUBJECT, tuple(steps), warnings=(stays,) if steps and seen.organisation else ())
 
 
 def _influx(wanted: Wanted, token: SeenToken) -> Steps:
