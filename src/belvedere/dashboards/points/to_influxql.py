@@ -6,6 +6,7 @@ sum of hourly means in watt-hours, figures stand by channel and not by device, a
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -136,12 +137,18 @@ def _figures(model: Model, made: Document, query: Query, source: Document, place
         _target(source, _asked(model, query, place, one.function, None, ""), ref)
         for ref, one in zip("ABCD", query.measures, strict=False) if one.function in _WORDS
     ]
-    return {**made, "datasource": source, "targets": targets, "transformations": [_by_row("lastNotNull")]}
+    # One row for each figure, since the language cannot put them side by side: together by channel, in words.
+    named = [_renamed(f"/^{name}_(.*)$/", f"$1 {word.lower()}") for name, word in _WORDS.items()]
+    steps = [*named, _by_row("lastNotNull"), {"id": "sortBy", "options": {"sort": [{"field": "Field"}]}},
+             _called({"Field": "Figure", "Last *": "Value"})]
+    return {**made, "datasource": source, "targets": targets, "transformations": steps}
 
 
 def _devices(made: Document, source: Document, place: Place) -> Document:
     text = f'SHOW TAG VALUES FROM {_MEASUREMENT} WITH KEY = "device_sn" WHERE {_campaign(place)}'
-    return {**_texts(made), "datasource": source, "targets": [_target(source, text, form="table")]}
+    steps = [_called({"value": "Device"}, without=("key",))]
+    return {**_texts(made), "datasource": source, "targets": [_target(source, text, form="table")],
+            "transformations": steps}
 
 
 def _texts(made: Document) -> Document:
@@ -165,8 +172,13 @@ def _reduced(calculation: str) -> Document:
     return {"id": "reduce", "options": {"mode": "reduceFields", "reducers": [calculation]}}
 
 
-def _renamed() -> Document:
-    return {"id": "renameByRegex", "options": {"regex": _FIELD, "renamePattern": "$1"}}
+def _renamed(regex: str = _FIELD, pattern: str = "$1") -> Document:
+    return {"id": "renameByRegex", "options": {"regex": regex, "renamePattern": pattern}}
+
+
+def _called(names: Mapping[str, str], *, without: Sequence[str] = ()) -> Document:
+    """Call columns as people read them, and leave some out."""
+    return {"id": "organize", "options": {"renameByName": dict(names), "excludeByName": dict.fromkeys(without, True)}}
 
 
 def _in_watt_hours(panel: Document) -> Document:
