@@ -275,7 +275,10 @@ class Fleet:
             if not store.hold(session):
                 message = "Another job works on this dashboard."
                 raise Later(message, retry_in_s=1.0)
-            yield
+            try:
+                yield
+            finally:
+                store.let_go(session)
 
     def _shown(self, actor: Actor, dashboard_id: UUID) -> Shown:
         if actor.tenant is not None or dashboard_id != DASHBOARD_ID:

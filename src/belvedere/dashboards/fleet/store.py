@@ -27,6 +27,12 @@ def hold(session: Connection) -> bool:
     return bool(row and row["held"])
 
 
+def let_go(session: Connection) -> None:
+    """Give the lock back. With the connection it goes too, but only once the server has seen its end."""
+    if not session.broken:
+        session.execute("SELECT pg_advisory_unlock(%s, 0)", [_LOCK])
+
+
 def token(connection: Connection) -> DictRow | None:
     """Return the token that was made: its bucket, number, sealed value and version."""
     return one(connection, "SELECT bucket, number, sealed, version FROM fleet_token")
