@@ -104,8 +104,9 @@ def _whole(found: "Upload", tenant: str) -> None:
         "what is wrong": found.error, "rows": found.rows, "skipped": found.skipped, "points": found.points,
         "measured": f"{found.first_at:%Y-%m-%d %H:%M} to {found.last_at:%Y-%m-%d %H:%M} UTC"
         if found.first_at and found.last_at else None,
-        "clock lost": f"{found.lost_clock} rows" if found.lost_clock else None, "format": report.get("format"), "version": found.version,
-        "sha256": found.sha256, "received": found.received_at, "done": found.ended_at,
+        "clock lost": f"{found.lost_clock} rows" if found.lost_clock else None,
+        "format": report.get("format"), "version": found.version, "sha256": found.sha256,
+        "received": found.received_at, "done": found.ended_at,
     })
     print_channels(report)
 

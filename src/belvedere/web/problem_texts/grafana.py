@@ -57,8 +57,8 @@ GRAFANA: Final = {
     ),
     "fleet-unset": Problem(
         "There is no such dashboard here",
-        "The dashboard of all uploads needs a Grafana and an InfluxDB that keeps the summaries; the sentence says which "
-        "is missing.",
+        "The dashboard of all uploads needs a Grafana and an InfluxDB that keeps the summaries; the sentence says "
+        "which is missing.",
         "Nothing. The page Uploads, Fleet shows the same.",
         "Set up what is missing, if you want it in Grafana.",
     ),
