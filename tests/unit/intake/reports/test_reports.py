@@ -189,7 +189,7 @@ def test_parquet_keeps_its_types():
     ("a.json", b'{"a": 1}', "neither METRICS2.1"),
     ("a.rpt", b"nothing to see\n" * 10, "Nothing in this file"),
     ("a.csv", b"a" * 3_000_000, "MiB"),
-    ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-6], "cut off"),
+    ("a.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cut off"),
     ("a.csv.gz", gzip.compress(b"a,b\n" + b"0" * 30_000_000), "times its size|MiB"),
     ("a.csv", b",".join(b"c%d" % n for n in range(2_000)) + b"\n1\n", "2,000 columns"),
 ])
