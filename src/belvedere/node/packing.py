@@ -211,12 +211,14 @@ def _key(found: os.stat_result, place: str) -> int:
 
 
 def measured(folder: Path) -> int:
-    """Return about how many bytes the files below a folder have; what goes away meanwhile counts nothing."""
+    """Return about how many bytes the files below a folder have; what is missing or cannot be seen counts nothing."""
     total = 0
-    for _, _, names, descriptor in os.fwalk(folder, follow_symlinks=False):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_size
+    # A part that never ran has made no folder; where the folder itself is a link, what it leads to is packed.
+    with suppress(FileNotFoundError):
+        for _, _, names, descriptor in os.fwalk(folder.resolve(), follow_symlinks=False):
+            for name in names:
+                with suppress(OSError):
+                    total += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_size
     return total
 
 

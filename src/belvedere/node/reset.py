@@ -57,11 +57,13 @@ def erase(settings: Settings) -> list[str]:
 
 
 def erase_below(folder: Path) -> None:
-    """Delete all that is in a folder, which stays; links are removed, never followed."""
+    """Delete all that is in a folder, which stays, and a disk's `lost+found`; links are removed, never followed."""
     for one in folder.iterdir() if folder.is_dir() else ():
+        if one.name == "lost+found":
+            continue
         if one.is_dir() and not one.is_symlink():
             shutil.rmtree(one)
-        elif one.name != "lost+found":
+        else:
             one.unlink(missing_ok=True)
 
 

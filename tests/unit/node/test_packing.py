@@ -13,8 +13,9 @@ from belvedere.intake.files import ident
 from belvedere.intake.reader import Readers
 from belvedere.kernel.db import Database, rows
 from belvedere.node.archive import DATA, Packed, writing
-from belvedere.node.packing import Packer, Rule
+from belvedere.node.packing import Packer, Rule, measured
 from belvedere.node.progress import Progress
+from belvedere.node.reset import erase_below
 from belvedere.node.unpacking import Target, fit, unpack
 from intake_world import World, make_world, meter
 
@@ -154,3 +155,20 @@ def test_a_folder_that_was_renamed_meanwhile_is_known_again(world: World, tmp_pa
     come_back(world, tmp_path / "backup", tmp_path / "scratch", 0)
     world.look()
     assert world.states() == {"cellar/02001084/done.tsv": "parsed"}
+
+
+def test_a_folder_that_was_never_made_has_no_bytes_and_a_linked_one_those_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "alice").mkdir(parents=True)
+    (tmp_path / "disk" / "alice" / "a.tsv").write_bytes(b"12345")
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    assert measured(tmp_path / "data") == 5
+    assert measured(tmp_path / "hook-events") == 0
+
+
+def test_a_new_disk_is_filled_beside_its_lost_and_found(tmp_path: Path) -> None:
+    (tmp_path / "lost+found" / "kept").mkdir(parents=True)
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "a.tsv").write_text("1")
+    (tmp_path / "link").symlink_to(tmp_path / "lost+found")
+    erase_below(tmp_path)
+    assert sorted(one.name for one in tmp_path.rglob("*")) == ["kept", "lost+found"]
