@@ -21,6 +21,12 @@ DONE: Final = (PARSED, ERROR)
 OURS: Final = ".belvedere-"
 """How every name begins that we make beside tenants' files."""
 
+DELETED: Final = f"{OURS}deleted"
+"""The folder in a tenant's folder where the folders of campaigns lie that people deleted on a page."""
+
+KEPT: Final = f"{OURS}kept-"
+"""How the folder of a tenant that is gone is called where its data were to be kept; its number follows."""
+
 _UNFINISHED: Final = (".part", ".filepart", ".tmp", ".partial")
 _HIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029\udc80-\udcff]")
 _SHOWN: Final = re.compile(r"\\(?:\\|x([0-9a-f]{2}))")

@@ -17,7 +17,7 @@ from belvedere.intake.files import Folder, Root, remove_tree, sentence
 from belvedere.intake.look import Looking
 from belvedere.intake.model import Happening, Noted, Notice, Trouble, Via
 from belvedere.intake.moves import rename_folder
-from belvedere.intake.names import OURS, text_of
+from belvedere.intake.names import KEPT, text_of
 from belvedere.intake.notices import store as notices
 from belvedere.intake.take import Taking
 from belvedere.jobs.model import Queue
@@ -214,7 +214,7 @@ class Intake:
                     if root.stat(tenant.name) is None:
                         return
                     if tenant.keep_data:
-                        rename_folder(root, tenant.name, root, f"{OURS}kept-{tenant.serial}")
+                        rename_folder(root, tenant.name, root, f"{KEPT}{tenant.serial}")
                     else:
                         remove_tree(root, tenant.name)
             except OSError as error:

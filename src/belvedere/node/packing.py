@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import IO, Final
 
 from belvedere.intake.files import being_written, ident
-from belvedere.intake.names import DONE, OURS, text_of
+from belvedere.intake.names import DELETED, DONE, KEPT, OURS, text_of
 from belvedere.intake.resumable.parts import FOLDER as ON_THEIR_WAY
 from belvedere.node.archive import CHANGED, KNOWN_BY, Archive, Packed
 from belvedere.node.progress import Progress
 
 MOST_NAMED: Final = 50
 """Files that are named one by one where they could not be taken; the others are counted."""
+
+_HOLDING: Final = (ON_THEIR_WAY, DELETED, KEPT)
+"""Folders of ours that hold what is a tenant's."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -101,7 +104,7 @@ class Packer:
                 news = self._file(descriptor, name, f"{at}/{name}" if at else name) or news
         # Those of files that are done come last: files move from here to there.
         for name in sorted(folders, key=lambda name: (name in DONE, name)):
-            if (only is None or name in only) and (name == ON_THEIR_WAY or not name.startswith(OURS)):
+            if (only is None or name in only) and (name.startswith(_HOLDING) or not name.startswith(OURS)):
                 news = self._below(descriptor, name, f"{at}/{name}" if at else name) or news
         return news
 

@@ -97,8 +97,9 @@ def test_rows_and_files_agree_though_files_moved_after_the_rows_were_dumped(worl
 def test_half_files_and_what_is_none_stay_out_and_are_counted(tmp_path: Path) -> None:
     home = tmp_path / "data" / "acme"
     (home / "roof" / "parsed").mkdir(parents=True)
-    (home / ".belvedere-http").mkdir()
-    for place in ("roof/whole.tsv", "roof/parsed/one.tsv", "roof/.belvedere-up-x.tsv", ".belvedere-http/part"):
+    for place in ("roof/whole.tsv", "roof/parsed/one.tsv", "roof/.belvedere-up-x.tsv", ".belvedere-http/part",
+                  ".belvedere-deleted/old/a.tsv", "../.belvedere-kept-7/his.tsv"):
+        (home / place).parent.mkdir(parents=True, exist_ok=True)
         (home / place).write_text(place)
     os.link(home / "roof" / "whole.tsv", home / "roof" / "twice.tsv")
     (home / "roof" / "link").symlink_to("/etc/passwd")
@@ -108,8 +109,9 @@ def test_half_files_and_what_is_none_stay_out_and_are_counted(tmp_path: Path) ->
         writer.write("half")
         writer.flush()
         packed = pack(tmp_path / "data", tmp_path / "backup")
-    assert (packed.files, packed.writing, packed.odd, packed.unread) == (5, 1, 1, {})
+    assert (packed.files, packed.writing, packed.odd, packed.unread) == (7, 1, 1, {})
     kept = {"acme/roof/whole.tsv", "acme/roof/twice.tsv", "acme/roof/parsed/one.tsv", "acme/.belvedere-http/part"}
+    kept |= {"acme/.belvedere-deleted/old/a.tsv", ".belvedere-kept-7/his.tsv"}
     assert names(tmp_path / "backup") == {*kept, "bob/his.tsv"}
     assert pack(tmp_path / "data", tmp_path / "some", only={"bob"}).files == 1
     assert names(tmp_path / "some") == {"bob/his.tsv"}

@@ -14,7 +14,7 @@ from belvedere.intake.files import Folder, Root, is_absent, sentence
 from belvedere.intake.files import ident as ident_of
 from belvedere.intake.model import Campaign, CampaignState, Taker
 from belvedere.intake.moves import rename_folder, rename_free
-from belvedere.intake.names import OURS, campaign_trouble, name_of, text_of
+from belvedere.intake.names import DELETED, campaign_trouble, name_of, text_of
 from belvedere.jobs.model import Queue
 from belvedere.kernel.actor import SYSTEM, Actor, Role
 from belvedere.kernel.clock import Now, utc_now
@@ -29,9 +29,6 @@ Found = list[tuple[str, str]]
 
 Troubles = dict[str, tuple[str, str]]
 """Path to code and sentence."""
-
-DELETED: Final = f"{OURS}deleted"
-"""The folder in a tenant's folder where the folders of campaigns lie that people deleted on a page."""
 
 _EVIDENCE: Final = 5
 _MOST: Final = 200
