@@ -52,6 +52,7 @@ from belvedere.node.dumper import Dumper
 from belvedere.node.packing import Packer, Rule, measured
 from belvedere.node.progress import Progress, amount
 from belvedere.stores.model import DATABASE_KINDS
+from belvedere.workspaces.grafana.problems import shown_address
 
 if TYPE_CHECKING:
     from belvedere.app import Services
@@ -106,7 +107,8 @@ def not_in_it(settings: Settings) -> list[str]:
     said = []
     if settings.influxdb_host:
         said.append(
-            f"InfluxDB's buckets are not in it: influx backup FOLDER --host {settings.influxdb_host}, after this one"
+            f"InfluxDB's buckets are not in it: influx backup FOLDER --host {shown_address(settings.influxdb_host)}, "
+            "after this one"
         )
     if settings.grafana_url:
         said.append(

@@ -23,6 +23,7 @@ from belvedere.stores.influx.hardening import reaches_others
 from belvedere.stores.influx.wire import access_of
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.api import Grafana
+from belvedere.workspaces.grafana.problems import shown_address
 from belvedere.workspaces.grafana.wire import base_of, is_set
 
 PATIENCE_S: Final = 20.0
@@ -92,7 +93,8 @@ def _grafana(settings: Settings, transport: httpx2.BaseTransport | None) -> Iter
         version = grafana.version()
         # Listing all organisations is for server administrators alone, as is what is done for tenants.
         grafana.ask(requests.organisations(1))
-        who = f"{_dotted(version) or 'of a hidden version'} at {url}; {settings.grafana_user} is its administrator"
+        there = f"{_dotted(version) or 'of a hidden version'} at {shown_address(url)}"
+        who = f"{there}; {settings.grafana_user} is its administrator"
         yield _fitting("grafana", version, _OLDEST_GRAFANA, who, newest=_NEWEST_GRAFANA)
         if settings.gateway:
             yield from _who_asks(version, grafana.ask(requests.frontend_settings(), 403, 404).body)
@@ -129,7 +131,7 @@ def _influxdb(settings: Settings, transport: httpx2.BaseTransport | None) -> Ite
         influx.org()
         version = influx.version()
         if version and _numbers(version)[:1] != (2,):
-            yield Finding("influxdb", "needs you", f"{version} at {access.url} is no InfluxDB 2",
+            yield Finding("influxdb", "needs you", f"{version} at {shown_address(access.url)} is no InfluxDB 2",
                           "docs/how-to/influxdb.md says what was tried with others")
             return
         known = influx.own_rights()
@@ -143,8 +145,8 @@ def _influxdb(settings: Settings, transport: httpx2.BaseTransport | None) -> Ite
             said = "any tenant who may ask it reaches the servers beside it: Flux calls addresses and SQL servers"
             yield Finding("influxdb", "needs you", said, "start it with influxd --hardening-enabled")
         else:
-            yield Finding("influxdb", "ready", f"{version or 'of a hidden version'} at {access.url}; Flux reaches no "
-                          "private address")
+            yield Finding("influxdb", "ready", f"{version or 'of a hidden version'} at "
+                          f"{shown_address(access.url)}; Flux reaches no private address")
     finally:
         influx.close()
     yield from _clock("influxdb", f"{access.url}/ping", access.ca_file, transport)
@@ -167,7 +169,8 @@ def _sftpgo(settings: Settings, transport: httpx2.BaseTransport | None) -> Itera
             yield Finding("sftpgo", "needs you", f"its administrator {settings.sftpgo_user} lacks {', '.join(lacking)}",
                           "give it these permissions on SFTPGo's page of administrators")
         else:
-            who = f"{version or 'of a hidden version'} at {url}; {settings.sftpgo_user} may keep its users"
+            there = f"{version or 'of a hidden version'} at {shown_address(url)}"
+            who = f"{there}; {settings.sftpgo_user} may keep its users"
             yield _fitting("sftpgo", _numbers(version), _OLDEST_SFTPGO, who)
     finally:
         server.close()

@@ -46,12 +46,15 @@ def test_nothing_is_said_of_what_is_not_set() -> None:
 def test_each_that_is_well_is_told_with_its_version() -> None:
     influx = TwinInflux(org="belvedere")
     found = said(
-        {"grafana": TwinGrafana(), "sftpgo": TwinSftpGo(), "influxdb": influx}, **GRAFANA, **SFTPGO,
-        influxdb_host="http://influx.test", influxdb_org="belvedere", influxdb_admin_token=Secret("admin-token"),
+        {"grafana": TwinGrafana(), "sftpgo": TwinSftpGo(), "influxdb": influx},
+        **GRAFANA | {"grafana_url": "http://proxy:key-of-a-proxy@grafana.test"},
+        **SFTPGO, influxdb_host="http://influx.test", influxdb_org="belvedere",
+        influxdb_admin_token=Secret("admin-token"),
     )
     assert [(name, state) for name, state, _ in found] == [
         ("grafana", "ready"), ("influxdb", "ready"), ("sftpgo", "ready"),
     ]
+    assert "key-of-a-proxy" not in str(found)
     assert "11.0.0" in found[0][2] and "2.7.8" in found[1][2] and "2.7.5" in found[2][2]
 
 
