@@ -1,15 +1,18 @@
 """Members through the pages: invite, accept, sign in, switch, change roles, leave."""
 
+import fcntl
 import re
 from datetime import timedelta
 from http import HTTPStatus
 
+import msgspec
 import pytest
 from flask import Flask
 from tests.unit.web.conftest import ADMIN, Browser
 
 from belvedere.app import Services
 from belvedere.kernel.actor import SYSTEM, Role
+from belvedere.kernel.running import PartState, State
 from belvedere.kernel.secret import Secret
 from belvedere.web.context import SESSION_COOKIE
 
@@ -329,3 +332,19 @@ def test_upper_rooms_hear_of_each_change(services: Services, acme: int, monkeypa
     services.members.remove(SYSTEM, acme, bob.login)
     assert heard == [("members.changed", str(acme))] * 5
     assert [(one.login, one.role) for one in services.members.of_tenant(acme)] == [("alice@example.org", Role.OWNER)]
+
+
+def test_members_learn_that_a_part_of_the_host_fails_and_nothing_of_its_files(
+    services: Services, dana: Browser, alice: Browser
+) -> None:
+    run = services.settings.home_path / "run"
+    run.mkdir(exist_ok=True)
+    failing = PartState("sftp", "restarting", note=f"ended with code 1; {run.parent}/logs/sftp.log", hint="look there")
+    (run / "state.json").write_bytes(msgspec.json.encode(State("running", "1", "", "", parts=[failing])))
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "sftp.log" in dana.get("/health", Accept="text/html").text
+        for wanted in ("text/html", "application/json"):
+            said = alice.get("/health", Accept=wanted).text
+            assert "sftp" in said.lower()
+            assert str(run.parent) not in said
