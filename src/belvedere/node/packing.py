@@ -50,6 +50,10 @@ class Rule:
     without: tuple[str, ...] = ()
 
 
+class _Unreadable(Exception):
+    """What is under way cannot be read to its end: a bad disk, or a file that went away on another host."""
+
+
 class _Counted:
     """A file that is read, with its bytes counted."""
 
@@ -59,7 +63,10 @@ class _Counted:
 
     def read(self, size: int = -1) -> bytes:
         """Read, and count."""
-        data = self._file.read(size)
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise _Unreadable((error.strerror or str(error)).lower()) from error
         self._progress.add(len(data))
         return data
 
@@ -149,7 +156,10 @@ class Packer:
         except OSError as error:
             return self._unread(place, (error.strerror or str(error)).lower())
         with os.fdopen(descriptor, "rb", buffering=0) as file:
-            return self._pack(file, place)
+            try:
+                return self._pack(file, place)
+            except _Unreadable as error:
+                return self._unread(place, str(error))
 
     def _pack(self, file: IO[bytes], place: str) -> bool:
         """Pack an open file; False if somebody writes it, which is no news: it is looked at again as long as any is."""
@@ -175,6 +185,10 @@ class Packer:
             if error.errno is not None:
                 raise
             changed = True  # It has become shorter.
+        except _Unreadable:
+            archive.forget()
+            archive.cut_at(begin)
+            raise
         else:
             after = os.fstat(file.fileno())
             changed = whole and (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns)

@@ -1,11 +1,14 @@
 """Tenants' folders into a backup and back: what is in it while they are in use, and how rows find their files again."""
 
+import errno
 import os
 import shutil
 import tarfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -174,3 +177,25 @@ def test_a_new_disk_is_filled_beside_its_lost_and_found(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "lost+found")
     erase_below(tmp_path)
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["kept", "lost+found"]
+
+
+def test_a_file_that_cannot_be_read_to_its_end_keeps_no_other_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.tsv", "bad.tsv", "c.tsv"):
+        (tmp_path / "data" / "acme").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "acme" / name).write_text(name)
+    real = os.fdopen
+
+    def opened(descriptor: int, *how: Any, **more: Any) -> Any:
+        file = real(descriptor, *how, **more)
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "bad.tsv":
+            bad = MagicMock(wraps=file, read=MagicMock(side_effect=OSError(errno.EIO, "Input/output error")))
+            bad.__enter__.return_value, bad.__exit__.side_effect = bad, lambda *_: file.close()
+            return bad
+        return file
+
+    monkeypatch.setattr(os, "fdopen", opened)
+    packed = pack(tmp_path / "data", tmp_path / "backup")
+    assert (packed.files, packed.unread) == (2, {"acme/bad.tsv": "input/output error"})
+    assert names(tmp_path / "backup") == {"acme/a.tsv", "acme/c.tsv"}
