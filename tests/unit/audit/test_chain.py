@@ -97,7 +97,8 @@ def test_a_chain_forged_from_some_line_on_is_found_by_its_anchor(written, tmp_pa
     folder, anchors = written
     copy = tmp_path / "history"
     shutil.copytree(folder, copy)
-    path = max(copy.glob("*.jsonl"), key=lambda one: one.stat().st_mtime)
+    # Two files of one chain may be of the same moment for a file system.
+    path = max(copy.glob("*.jsonl"), key=lambda one: (one.stat().st_mtime_ns, one.name))
     before, forged = None, []
     for line in path.read_bytes().splitlines():
         members = record.read(line)
