@@ -182,7 +182,7 @@ class Following:
     ) -> str:
         """Look at what is due, as long as there is time; return what kept us out of the store, or nothing."""
         began_s, rest_in_s, looks = monotonic_s(), [], 0
-        measured = self._measured(facts)
+        measured: dict[str, Measured] | None = None
         for relation, known in worst_last(relations, stored):
             override = known.override if known else None
             wait_s = self._left_alone_s(facts, known, fingerprint(relation, override), relation.size_bytes)
@@ -193,6 +193,8 @@ class Following:
                 rest_in_s.append(self._patience.rest_s)
                 break
             looks += 1
+            if measured is None:  # It adds up every file of the tenant: only where a look is due.
+                measured = self._measured(facts)
             looked = (self._points.look if self._points and facts.kind == KIND else look)(
                 self._stores.reader, relation, tenant=facts.tenant_id, store_id=facts.id, database=facts.database,
                 store_kind=facts.kind, override=override, within_s=self._patience.look_s,
