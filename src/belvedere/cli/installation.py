@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from belvedere.kernel.running import State
 
 _READY_PIPE: Final = "BELVEDERE_READY_PIPE"
-_STOPPING_S: Final = 120.0
+_STOPPING_S: Final = 180.0
 _PATIENCE_S: Final = 3.0
 
 

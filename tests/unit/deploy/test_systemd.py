@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from belvedere.cli import installation
 from belvedere.cli.main import NOUNS
 from belvedere.kernel.settings import described
+from belvedere.node import parts, postgres
 
 PLACE = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 PROGRAM = "/opt/belvedere/.venv/bin/belvedere"
@@ -50,3 +52,9 @@ def test_a_unit_names_only_settings_and_commands_that_exist(unit):
 
 def test_influxdb_starts_hardened():
     assert values(PLACE / "influxdb.service.d" / "hardening.conf", "Environment") == ["INFLUXD_HARDENING_ENABLED=true"]
+
+
+def test_nobody_is_killed_while_the_supervisor_ends_its_parts_one_after_the_other():
+    longest = len(PARTS) * parts._PATIENCE_S + postgres._ENDING_S
+    [patience] = values(PLACE / "belvedere.service", "TimeoutStopSec")
+    assert min(float(patience), installation._STOPPING_S) > longest
