@@ -283,7 +283,7 @@ class Grafana:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            with self._turns.turn(writes=not reads):
+            with self._turns.turn(request):
                 return self._open().request(
                     request.method, f"{self.url}{request.path}", params=list(request.query) or None, content=body,
                     headers=headers,
