@@ -137,6 +137,24 @@ def test_files_that_are_chosen_are_sent_and_show_what_became_of_them(page: Page,
     assert page.errors == []
 
 
+def test_how_much_of_a_file_came_stands_within_its_column(page: Page) -> None:
+    _open(page, "/tenants/erin/campaigns")
+    asked = "JSON.stringify({campaign: 'half', device: '02001084', name: 'T302_260106.tsv', size: 1800000})"
+    page.value(
+        "{const place = document.querySelector('[data-send]').dataset; window.answered = 0;"
+        "fetch(`/api/v1/uploads?user=${place.user}`, {method: 'POST', headers: {'X-CSRF-Token': place.csrf,"
+        f"'Content-Type': 'application/json'}}, body: {asked}}}).then((it) => {{ window.answered = it.status }})}}"
+    )
+    page.until("window.answered === 201")
+    _open(page, "/tenants/erin/uploads")
+    right = "getBoundingClientRect().right"
+    words = "document.querySelector('td progress + span')"
+    assert page.value(f"{words}.{right} <= {words}.parentNode.{right}") is True
+    page.click("td form button")
+    page.until("!document.querySelector('td progress')")
+    assert page.errors == []
+
+
 @pytest.mark.parametrize(
     "path",
     [
