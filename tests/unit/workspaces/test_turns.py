@@ -1,6 +1,7 @@
 """Turns at a Grafana: one call writes at a time, and who reads does not wait for it."""
 
 import threading
+from contextlib import suppress
 
 from belvedere.workspaces.grafana import requests
 from belvedere.workspaces.grafana.access import Access, Turns
@@ -32,10 +33,7 @@ def test_one_call_writes_at_a_time_while_others_read_and_ask():
 def test_a_turn_ends_with_an_error_too():
     turns = Turns(Access("http://grafana", workers=1, writers=1))
     for request in (WRITE, READ, WRITE):
-        try:
-            with turns.turn(request):
-                raise ConnectionError
-        except ConnectionError:
-            pass
+        with suppress(ConnectionError), turns.turn(request):
+            raise ConnectionError
     with turns.turn(WRITE):
         pass
