@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
@@ -14,6 +15,8 @@ from belvedere.stores.model import Column, LoginKind, Relation, RelationKind, Re
 
 _LOCK: Final = 0x73746F72
 _WATCH_LOCK: Final = 0x77617463
+_PATIENCE: Final = "5s"
+"""How long another job is waited for: making a tenant's databases takes a second or two."""
 
 
 def hold_watch(session: Connection) -> bool:
@@ -90,9 +93,15 @@ def remove(connection: Connection, tenant: int) -> None:
 
 
 def hold(session: Connection, tenant: int) -> bool:
-    """Take the lock of a tenant's databases for this session; False when another session has it."""
-    row = one(session, "SELECT pg_try_advisory_lock(%s, %s) AS held", [_LOCK, tenant % 2**31])
-    return bool(row and row["held"])
+    """Take the lock of a tenant's databases for this session; False when another session has it, and keeps it long."""
+    session.execute("SELECT set_config('lock_timeout', %s, false)", [_PATIENCE])
+    try:
+        session.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK, tenant % 2**31])
+    except LockNotAvailable:
+        return False
+    finally:
+        session.execute("RESET lock_timeout")
+    return True
 
 
 def relations(connection: Connection, ident: UUID, states: Iterable[RelationState]) -> list[Relation]:
