@@ -55,7 +55,9 @@ class Looking:
         for event in events:
             path = name_of(event["path"])
             closed = event["what"] in {Happening.CLOSED, Happening.RENAMED} or (path in sights and sights[path].closed)
-            sights[path] = Sight(path, closed, Via(event["via"]))
+            via = Via(event["via"])
+            # Whoever only watches the folder sees what came through a door as well.
+            sights[path] = Sight(path, closed, sights[path].via if via is Via.FOLDER and path in sights else via)
         if "" in sights:
             # The whole folder: what is complete is still said of each file.
             self.whole(serial, home, via=sights.pop("").via)
@@ -67,8 +69,11 @@ class Looking:
         if complete:
             campaigns, _ = self._campaigns.look(serial, home)
             self._look(serial, home, campaigns, complete)
+        doors = [one for one in complete if one.via is not Via.FOLDER]
         failpoint("intake.look.before-commit")
         with self._database.transaction() as connection:
+            if doors:
+                store.came_by(connection, serial, [(text_of(one.path), str(one.via)) for one in doors], self._now())
             notices.events_looked(connection, [event["id"] for event in events], self._now())
         return len(events) == MOST_NOTICES
 

@@ -75,6 +75,26 @@ def close_files(connection: Connection, serial: int, places: Sequence[tuple[str,
     )
 
 
+def came_by(connection: Connection, serial: int, told: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Note the doors of files that the watch over the folder told of first; some may be read already.
+
+    Args:
+        connection: a transaction.
+        serial: the tenant.
+        told: paths and doors.
+        now: the time; what came more than a minute before is another file.
+    """
+    connection.execute(
+        "UPDATE upload SET via = seen.via FROM unnest(%s::text[], %s::text[], %s::text[]) AS seen (folder, name, via) "
+        "WHERE tenant_id = %s AND upload.folder = seen.folder AND upload.name = seen.name AND upload.via = 'folder' "
+        "AND received_at > %s - interval '1 min'",
+        [
+            [path.rpartition("/")[0] for path, _ in told], [path.rpartition("/")[2] for path, _ in told],
+            [via for _, via in told], serial, now,
+        ],
+    )
+
+
 def open_places(
     connection: Connection, serial: int, under: str, after: tuple[str, str], limit: int
 ) -> list[dict[str, Any]]:

@@ -253,3 +253,16 @@ def test_a_refused_file_can_be_tried_again(world: World) -> None:
     assert (upload.id, str(upload.state)) == (refused.id, "parsed")
     assert world.lying() == ["camp/1/parsed/a.tsv"]
     assert world.files.uploads.head(SYSTEM, upload.id).startswith(b"02001084")
+
+
+def test_a_file_that_the_watch_told_of_first_is_known_by_its_door_in_the_end(world: World) -> None:
+    world.put("camp/1/a.tsv", meter(), told=False)
+    world.files.intake.notice("acme", "camp/1/a.tsv", Happening.CLOSED, via=Via.FOLDER)
+    world.take()
+    (upload,) = world.uploads()
+    assert (str(upload.state), upload.via) == ("parsed", Via.FOLDER)
+    world.files.intake.notice("acme", "camp/1/a.tsv", Happening.CLOSED, via=Via.SFTP)
+    world.files.intake.notice("acme", "camp/1/a.tsv", Happening.CLOSED, via=Via.FOLDER)
+    world.take()
+    (upload,) = world.uploads()
+    assert (str(upload.state), upload.via) == ("parsed", Via.SFTP)
